@@ -1,0 +1,137 @@
+// A cloud is two verbs: observe() and perform(). What is asked of it is data (Action), what it answers is data
+// (Inventory, Outcome); retries, budgets, fault injection, tracing, audit and dry run wrap these two and live nowhere else.
+// Names and words are Nova's, Cinder's and Neutron's.
+#pragma once
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+#include "specs/core/result.hpp"
+#include "specs/core/time.hpp"
+#include "specs/value.hpp"
+
+namespace trove {
+
+// What we create carries a token made from its owner's uid and role: metadata (trove:uid, trove:role,
+// trove:incarnation), tags, or the name where the API has neither. Two things with one token are one too many.
+struct Token {
+  std::string uid;        // of the owning object (a DatabaseInstance or a Volume)
+  std::string role;       // "port-0" "data" "server-0"
+  int incarnation = 0;    // rises when a lost or broken one is replaced
+  auto operator<=>(const Token&) const = default;
+};
+std::string to_string(const Token& token);                      // "trove-<uid>-<role>-<incarnation>"
+std::optional<Token> token_from(std::string_view text);         // the reverse
+
+// A fact that was read, is known not to be, or could not be read. Unknown is never absent.
+template <class T>
+class Observed {
+ public:
+  static Observed known(T value) { Observed o; o.value_ = std::move(value); return o; }
+  static Observed absent() { Observed o; o.absent_ = true; return o; }
+  static Observed unknown() { return {}; }
+  bool is_known() const { return value_.has_value(); }
+  bool is_absent() const { return absent_; }
+  bool is_unknown() const { return !value_ && !absent_; }
+  const T* operator->() const { return &*value_; }
+  const T& operator*() const { return *value_; }
+
+ private:
+  std::optional<T> value_;
+  bool absent_ = false;
+};
+
+struct Port {
+  std::string id, name;
+  Token token;                                  // uid is "" on what is not ours
+  std::string address;
+  std::vector<std::string> allowed_cidrs;       // sorted
+  std::string device_id;                        // server id; "" = unused
+};
+struct CloudVolume {
+  std::string id, name;
+  Token token;
+  enum class Status { creating, available, in_use, extending, deleting, error } status = Status::available;
+  int64_t size_gib = 0;
+  std::string type;
+  std::string server_id;                        // attached to; "" = nothing
+};
+struct Server {
+  std::string id, name;
+  Token token;
+  enum class Status { build, active, shutoff, reboot, resize, verify_resize, error, deleting } status = Status::build;
+  std::string flavor;
+  std::string port_id, volume_id;               // "" = none
+  Time created;
+  std::string fault;                            // Nova's words when status is error
+};
+// An object of the backup store.
+struct StoredObject {
+  std::string key;                              // "<project>/<backup uid>"
+  int64_t bytes = 0;
+};
+struct Flavor {
+  std::string name;
+  int64_t ram_mib = 0;
+  int vcpus = 1;
+};
+std::string_view to_string(Server::Status status);       // Nova's words: BUILD ACTIVE SHUTOFF …
+std::string_view to_string(CloudVolume::Status status);  // Cinder's words: creating available in-use …
+
+// One bulk observation. A list that could not be read in full is marked, and then nothing in it counts as absent.
+struct Inventory {
+  uint64_t sequence = 0;         // rises with each observation; set by whoever runs the loop
+  Time as_of;                    // when the observation began
+  bool servers_known = false, volumes_known = false, ports_known = false, objects_known = false;
+  std::vector<Server> servers;
+  std::vector<CloudVolume> volumes;
+  std::vector<Port> ports;
+  std::vector<StoredObject> objects;
+  std::vector<Flavor> flavors;
+  std::string trouble;           // why something is unknown, for conditions; stable text
+};
+
+// ---- Actions. Plain data, comparable, printable by describe(); no secret is ever inside. -----------------------------
+struct CreatePort    { Token token; std::string project, name; std::vector<std::string> allowed_cidrs; };
+struct UpdatePort    { Token token; std::string id; std::vector<std::string> allowed_cidrs; };
+struct DeletePort    { Token token; std::string id; };
+struct CreateVolume  { Token token; std::string project, name; int64_t size_gib = 0; std::string type; };
+struct ExtendVolume  { Token token; std::string id; int64_t from_gib = 0, to_gib = 0; };
+struct DeleteVolume  { Token token; std::string id; };
+struct CreateServer  { Token token; std::string project, name, flavor, datastore, version, port_id, volume_id; };
+struct StartServer   { Token token; std::string id; };
+struct ResizeServer  { Token token; std::string id, from_flavor, to_flavor; };
+struct DeleteServer  { Token token; std::string id; };
+struct DetachVolume  { Token token; std::string id, server_id; };
+struct DeleteStoredObject { std::string key; };
+using CloudAction = std::variant<CreatePort, UpdatePort, DeletePort, CreateVolume, ExtendVolume, DeleteVolume, CreateServer,
+                                 StartServer, ResizeServer, DeleteServer, DetachVolume, DeleteStoredObject>;
+std::string_view action_name(const CloudAction& action);     // "nova.server.create" "cinder.volume.extend" …
+std::string describe(const CloudAction& action);             // "orders-db-0 flavor db.small, port …": for people
+
+struct Outcome {
+  std::string id;                // of what was created, when there is one
+  std::string request_id;        // the cloud's, when it has one
+};
+
+// What the bearer of a server's document endpoint needs to know to start: handed to servers at their creation.
+struct GuestEndpoint {
+  std::string url;               // "http://127.0.0.1:7780"
+  std::string token;             // single server's bearer token; secret
+};
+
+class Cloud {
+ public:
+  virtual ~Cloud() = default;
+  // Never throws and never fails as a whole: what could not be read is marked unknown in the Inventory.
+  virtual Inventory observe() = 0;
+  // invalid/denied/no_space: definite, not done. outcome_unknown: observe before anything else.
+  // May be called from several threads, never for one token at a time twice.
+  virtual Result<Outcome> perform(const CloudAction& action) = 0;
+  virtual std::string_view name() const = 0;   // "local"
+};
+
+}  // namespace trove

@@ -1,0 +1,69 @@
+// What the API needs from the loop, and nothing more. Implementations are thread-safe.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+#include "providers/guest/protocol.hpp"
+#include "specs/resource.hpp"
+
+namespace trove {
+
+// Plans for people and programs; the same pure planner that the loop runs.
+class PlanSource {
+ public:
+  virtual ~PlanSource() = default;
+  // What applying `proposed` (decoded, checked) and deleting `removed` would do until convergence. See api/README.md.
+  virtual Result<Value> plan(const std::string& project, const std::vector<Resource>& proposed,
+                             const std::vector<Key>& removed) = 0;
+  // What the loop still means to do for one object and its dependants.
+  virtual Result<Value> plan_of(const Key& key) = 0;
+};
+
+// The guests' side of the loop.
+class GuestHub {
+ public:
+  virtual ~GuestHub() = default;
+  // Checks a bearer token; the server's token text ("trove-<uid>-server-0-1") when it is good and current.
+  virtual std::optional<std::string> authenticate(std::string_view bearer) = 0;
+  // The server's document when its digest differs from `after`; waits up to `wait` for that (stops early on stop()).
+  // nullopt = nothing new. not_found: no document yet for this server.
+  virtual Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after, Millis wait) = 0;
+  virtual Result<void> report(const std::string& server, guest::Report report) = 0;
+  virtual void stop() = 0;   // wakes every waiting document()
+};
+
+// The local object store behind short-lived URLs. Streams; never whole objects in memory.
+class ObjectStore {
+ public:
+  virtual ~ObjectStore() = default;
+  class Upload {                       // dropped without finish() = nothing is kept
+   public:
+    virtual ~Upload() = default;
+    virtual Result<void> write(std::string_view piece) = 0;
+    virtual Result<int64_t> finish() = 0;   // fsync and rename; bytes
+  };
+  class Download {
+   public:
+    virtual ~Download() = default;
+    virtual int64_t bytes() const = 0;
+    virtual Result<std::string> read(size_t most) = 0;   // empty at the end
+  };
+  // `query` holds expires and signature; denied when they do not fit method and key, or time is over.
+  virtual Result<std::unique_ptr<Upload>> upload(const std::string& key, const std::string& expires, const std::string& signature) = 0;
+  virtual Result<std::unique_ptr<Download>> download(const std::string& key, const std::string& expires, const std::string& signature) = 0;
+};
+
+// Figures for /metrics, /healthz and `describe`.
+struct LoopHealth {
+  bool observing = false;          // the last observation was complete
+  std::string trouble;             // when not
+  size_t queue = 0, in_flight = 0, instances = 0, guests_heard = 0;
+  uint64_t passes = 0, actions = 0, failures = 0, refused = 0;
+};
+class LoopStatus {
+ public:
+  virtual ~LoopStatus() = default;
+  virtual LoopHealth health() = 0;
+};
+
+}  // namespace trove

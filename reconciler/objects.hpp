@@ -1,0 +1,76 @@
+// Resources in the store: the key layout and the transactions on it. The API and the loop both go through this, so that
+// a spec, its history and its events always change together. Thread-safe (it holds no state of its own).
+//
+//   /spec/<project>/<Kind>/<name>              {apiVersion, kind, metadata, spec}; revision = metadata.resourceVersion
+//   /status/<project>/<Kind>/<name>            {uid, status}; a status of another uid is ignored
+//   /history/<uid>/<generation, 10 digits>     {author, time, kind, name, spec} of each generation
+//   /event/<project>/<Kind>/<name>/<ms>-<n>    one Event
+//   /action/<ms>-<n>                           the append-only log of what was done to the cloud
+//   /ledger/<uid>/<role>/<incarnation>         intents of creates
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+#include "reconciler/store/store.hpp"
+#include "specs/resource.hpp"
+
+namespace trove {
+
+struct Event {
+  Time time;
+  std::string type = "Normal";     // or "Warning"
+  Key object;
+  std::string action;              // "nova.server.create" "spec" "drift" "backup" …
+  std::string by = "system";       // "user:<name>" "schedule:<name>" "system"
+  std::string message;
+};
+Value to_value(const Event& event);
+Event event_from_value(const Value& value);
+
+struct HistoryEntry {
+  int64_t generation = 0;
+  Time time;
+  std::string author;
+  Value spec;
+};
+struct ResourcePage {
+  std::vector<Resource> items;     // in key order, status included
+  Revision revision = 0;
+  std::string next;                // "" = no more; else what to hand in as `after`
+};
+
+class Objects {
+ public:
+  Objects(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
+
+  Result<std::optional<Resource>> get(const Key& key);
+  // `project` "" = all projects; `kind` is the exact name. `after` continues a page.
+  Result<ResourcePage> list(const std::string& project, const std::string& kind, size_t limit, const std::string& after = "");
+  Result<std::vector<Event>> events(const Key& key, size_t limit);      // oldest first, the newest `limit`
+  Result<std::vector<HistoryEntry>> history(const std::string& uid);
+
+  // Staging: append guards and ops to `txn`; nothing happens before commit.
+  // A resource with resource_version 0 must be absent; otherwise it must be unchanged since. History is written when
+  // `author` is not empty.
+  void stage_put(Txn& txn, const Resource& resource, const std::string& author) const;
+  void stage_status(Txn& txn, const Resource& resource) const;          // guarded: the spec key must still be present
+  void stage_remove(Txn& txn, const Resource& resource) const;          // spec and status; history and events stay
+  void stage_event(Txn& txn, const Event& event) const;
+  Result<Revision> commit(const Txn& txn) { return store_.commit(txn); }
+
+  Store& store() { return store_; }
+
+  static std::string spec_key(const Key& key);
+  static std::string status_key(const Key& key);
+  // From "/spec/…" or "/status/…" to the key; nullopt for another kind of path.
+  static std::optional<Key> key_of(std::string_view store_key);
+  // Parses the value of a spec key; the status is merged in by the caller.
+  static Result<Resource> parse_spec(const std::string& value, Revision revision);
+  static Value parse_status(const std::string& value, const std::string& uid);   // null when of another uid
+
+ private:
+  Store& store_;
+  const Clock& clock_;
+};
+
+}  // namespace trove

@@ -1,0 +1,91 @@
+// The one tree that YAML and JSON become. Every node knows where it was written, so that every error can say so.
+// Maps keep their order of writing; equality ignores order and positions. Value semantics; not synchronised.
+#pragma once
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace trove {
+
+// 1-based; 0 means unknown (the value was not read from a text).
+struct Position {
+  int line = 0;
+  int column = 0;
+};
+
+class Value {
+ public:
+  enum class Type { null, boolean, integer, number, string, list, map };
+  struct Member;
+  using List = std::vector<Value>;
+  using Map = std::vector<Member>;
+
+  Value() = default;
+  Value(bool b) : data_(b) {}
+  Value(int i) : data_(static_cast<int64_t>(i)) {}
+  Value(unsigned i) : data_(static_cast<int64_t>(i)) {}
+  Value(int64_t i) : data_(i) {}
+  Value(uint64_t i) : data_(static_cast<int64_t>(i)) {}   // callers keep it under 2^63
+  Value(double d) : data_(d) {}
+  Value(std::string s) : data_(std::move(s)) {}
+  Value(std::string_view s) : data_(std::string(s)) {}
+  Value(const char* s) : data_(std::string(s)) {}
+  static Value list(List items = {});
+  static Value map();
+  static Value map(std::initializer_list<std::pair<std::string_view, Value>> members);
+
+  Type type() const { return static_cast<Type>(data_.index()); }
+  std::string_view type_name() const;   // "null" "boolean" "integer" "number" "string" "list" "map"
+  bool is_null() const { return type() == Type::null; }
+  bool is_bool() const { return type() == Type::boolean; }
+  bool is_int() const { return type() == Type::integer; }
+  bool is_number() const { return type() == Type::number || is_int(); }
+  bool is_string() const { return type() == Type::string; }
+  bool is_list() const { return type() == Type::list; }
+  bool is_map() const { return type() == Type::map; }
+
+  // Each returns the fallback (or an empty static) when the type is another one; none throws.
+  bool bool_or(bool fallback) const;
+  int64_t int_or(int64_t fallback) const;
+  double number_or(double fallback) const;
+  const std::string& text() const;                      // "" when not a string
+  std::string text_or(std::string_view fallback) const;
+  const List& items() const;                            // empty when not a list
+  const Map& members() const;                           // empty when not a map
+  size_t size() const;                                  // of a list or map, else 0
+  bool empty() const { return size() == 0; }
+
+  const Value* find(std::string_view key) const;        // nullptr when absent or not a map
+  Value* find(std::string_view key);
+  const Value& operator[](std::string_view key) const;  // a static null when absent
+  const Value& at_path(std::string_view dotted) const;  // "spec.volume.size", "members[0].name"; static null when absent
+  const Value* find_path(std::string_view dotted) const;
+
+  // Writers: a null becomes the list or map that the call needs.
+  Value& set(std::string_view key, Value value);        // replaces or appends; returns the stored value
+  Value& set_path(std::string_view dotted, Value value);  // makes maps on the way; no list indexes
+  bool erase(std::string_view key);
+  Value& push_back(Value value);
+  List& mutable_items();
+  Map& mutable_members();
+
+  friend bool operator==(const Value& a, const Value& b);  // order of members and positions do not count; 1 == 1.0
+
+  Position at;        // where the value starts
+  bool quoted = false;  // a string that was quoted in YAML (or came from JSON)
+
+ private:
+  std::variant<std::monostate, bool, int64_t, double, std::string, List, Map> data_;
+};
+
+struct Value::Member {
+  std::string key;
+  Value value;
+  Position key_at;
+};
+
+}  // namespace trove
