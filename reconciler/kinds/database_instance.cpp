@@ -1,0 +1,502 @@
+// A DatabaseInstance: one port, one data volume, one server, and what its guest is told. A ladder, most urgent rung first.
+#include <algorithm>
+
+#include "reconciler/kinds/plan.hpp"
+#include "specs/core/digest.hpp"
+#include "specs/json.hpp"
+
+namespace trove {
+namespace {
+
+// A guest sends a heartbeat every 20 s; silent for longer than this it is unreachable. After a restart of our own it
+// gets the same time to call again before anything is said about it.
+constexpr Millis kGuestSilence{90'000};
+
+struct Ladder {
+  const Object& object;
+  const World& world;
+  const DatabaseInstanceSpec& want;
+  const Value& before;        // the last status
+  StatusBuilder status;
+  Plan plan;
+  const Server* server = nullptr;
+  const Port* port = nullptr;
+  std::string volume_id, volume_object;
+  Port port_copy;
+
+  Ladder(const Object& o, const World& w)
+      : object(o), world(w), want(o.as<DatabaseInstanceSpec>()), before(o.resource.status), status(o, w) {
+    for (const char* field : {"endpoints", "members", "datastore", "volume", "restartWord", "bootstrapped", "rootEnabled",
+                              "appliedParameters", "incarnation"})
+      if (!before[field].is_null()) status.fields().set(field, before[field]);
+  }
+  bool was_ready() const {
+    const auto conditions = conditions_of(before);
+    const Condition* ready = find_condition(conditions, "Ready");
+    return ready && ready->status == "True";
+  }
+
+  // Every rung ends in one of these.
+  Plan act(Action action, std::string_view reason, std::string message) {
+    if (!plan.actions.empty() || action.object.kind.empty()) action.object = object.key();
+    action.object = object.key();
+    plan.actions.push_back(std::move(action));
+    status.progressing(reason, message).synced(false, "Progressing", std::move(message));
+    if (!was_ready()) status.phase("BUILD");
+    else if (before["phase"].is_string()) status.phase(before["phase"].text());
+    status.ready(false, reason, "");
+    status.observed(0);
+    plan.status = status.build();
+    return std::move(plan);
+  }
+  Plan wait(std::string_view reason, std::string message) {
+    plan.waiting_reason = reason;
+    plan.waiting_message = message;
+    status.ready(false, reason, message).synced(false, reason, message);
+    status.phase(was_ready() ? "SHUTDOWN" : "BUILD").observed(0);
+    plan.status = status.build();
+    return std::move(plan);
+  }
+  Plan stall(Trouble trouble) {
+    plan.waiting_reason = trouble.code;
+    plan.waiting_message = trouble.message;
+    status.ready(false, "TerminalError", trouble.message).synced(false, "TerminalError", trouble.message);
+    status.phase("ERROR").stalled(std::move(trouble)).observed(0);
+    plan.status = status.build();
+    return std::move(plan);
+  }
+  Plan unknown(std::string message) {
+    plan.keep_status = true;
+    plan.waiting_reason = "ObservationFailed";
+    plan.waiting_message = std::move(message);
+    return std::move(plan);
+  }
+};
+
+Token token_of(const Object& object, std::string_view role, int incarnation = 1) {
+  return {object.meta().uid, std::string(role), incarnation};
+}
+
+std::string member_name(const Object& object) { return object.meta().name + "-0"; }
+
+bool owned_by(const Object& thing, const Object& owner) {
+  for (const OwnerReference& reference : thing.meta().owner_references)
+    if (reference.uid == owner.meta().uid) return true;
+  return false;
+}
+
+// ---- deletion: server, volume, port, object; it never asks the guest -------------------------------------------------
+Plan plan_deletion(Ladder& ladder) {
+  const Object& object = ladder.object;
+  const World& world = ladder.world;
+  ladder.status.phase("DELETING").ready(false, "Progressing", "being deleted");
+  auto act = [&](Action action, std::string message) {
+    action.object = object.key();
+    ladder.plan.actions.push_back(std::move(action));
+    ladder.status.progressing("Deleting", message);
+    ladder.plan.status = ladder.status.build();
+    return std::move(ladder.plan);
+  };
+  auto wait = [&](std::string message) {
+    ladder.plan.waiting_reason = "Progressing";
+    ladder.plan.waiting_message = message;
+    ladder.status.progressing("Deleting", std::move(message));
+    ladder.plan.status = ladder.status.build();
+    return std::move(ladder.plan);
+  };
+  if (ladder.want.observe_only)
+    return act({RemoveObject{object.key(), object.meta().uid}, {}, Change::none}, "observed only: nothing of it is touched");
+  if (!world.inventory->servers_known || !world.inventory->ports_known || !world.inventory->volumes_known)
+    return ladder.unknown("the cloud could not be read: " + world.inventory->trouble);
+  const auto servers = world.servers_of(object.meta().uid);
+  for (const Server* server : servers)
+    if (server->status != Server::Status::deleting)
+      return act({CloudAction{DeleteServer{server->token, server->id}}, {}, Change::none, "the database stops for good"},
+                 "deleting server " + server->id);
+  if (!servers.empty()) return wait("nova deletes the server");
+  for (const Key& key : world.referrers(object.key())) {
+    const Object* owned = world.find(key);
+    if (!owned || !owned_by(*owned, object) || owned->deleting()) continue;
+    if (key.kind == "Volume" && ladder.want.deletion == Common::Deletion::retain) {
+      Resource released = owned->resource;
+      std::erase_if(released.metadata.owner_references,
+                    [&](const OwnerReference& reference) { return reference.uid == object.meta().uid; });
+      released.metadata.annotations.set("trove/retained-from", object.meta().name);
+      return act({UpdateObject{std::move(released), "kept: deletionPolicy Retain"}, {}, Change::none},
+                 "keeping " + to_string(key));
+    }
+    return act({DeleteObject{key, owned->meta().uid, "its instance is deleted"}, {}, Change::none}, "deleting " + to_string(key));
+  }
+  for (const Key& key : world.referrers(object.key())) {
+    const Object* owned = world.find(key);
+    if (owned && key.kind == "Volume" && owned_by(*owned, object)) return wait("waiting for " + to_string(key));
+  }
+  const Observed<Port> port = world.port_of(object.meta().uid);
+  if (port.is_known()) return act({CloudAction{DeletePort{port->token, port->id}}, {}, Change::none}, "deleting port " + port->id);
+  return act({RemoveObject{object.key(), object.meta().uid}, {}, Change::none}, "done");
+}
+
+// ---- volume ------------------------------------------------------------------------------------------------------------
+// A plan when this rung has something to do; nullopt when the volume is there (ladder.volume_id) or none is wanted.
+std::optional<Plan> volume_rung(Ladder& ladder) {
+  const Object& object = ladder.object;
+  const World& world = ladder.world;
+  const DatabaseInstanceSpec& want = ladder.want;
+  if (want.volume_gib == 0 && want.volume_ref.empty()) return std::nullopt;
+  const bool inlined = want.volume_ref.empty();
+  const Key key{object.meta().project, "Volume", inlined ? object.meta().name + "-data" : want.volume_ref};
+  const Object* volume = world.find(key);
+  ladder.volume_object = key.name;
+  const std::string_view policy = want.deletion == Common::Deletion::remove ? "Delete" : "Retain";
+  if (!volume) {
+    if (!inlined) return ladder.wait("WaitingForDependency", "volume " + key.name + " does not exist (spec.volumeRef)");
+    Resource owned;
+    owned.kind = "Volume";
+    owned.metadata.name = key.name;
+    owned.metadata.project = key.project;
+    owned.metadata.owner_references.push_back({"DatabaseInstance", object.meta().name, object.meta().uid});
+    owned.spec = Value::map({{"size", want.volume_gib}, {"deletionPolicy", policy}});
+    if (!want.volume_type.empty()) owned.spec.set("type", want.volume_type);
+    return ladder.act({CreateObject{std::move(owned)}, {}, Change::none}, "CreatingVolume",
+                      "volume " + key.name + " of " + std::to_string(want.volume_gib) + " GiB");
+  }
+  if (volume->deleting()) return ladder.wait("WaitingForDependency", "volume " + key.name + " is being deleted");
+  if (inlined && !owned_by(*volume, object)) {
+    // Retained by an earlier instance of this name: applying the instance again brings its data back.
+    const bool retained = volume->meta().owner_references.empty() &&
+                          volume->meta().annotations["trove/retained-from"].text() == object.meta().name;
+    if (!retained)
+      return ladder.stall({"CONFLICT", "User", "volume " + key.name + " exists and belongs to something else; name it in "
+                           "spec.volumeRef, or rename it"});
+    Resource adopted = volume->resource;
+    adopted.metadata.owner_references.push_back({"DatabaseInstance", object.meta().name, object.meta().uid});
+    return ladder.act({UpdateObject{std::move(adopted), "adopted with its data"}, {}, Change::none}, "AdoptingVolume",
+                      "volume " + key.name + " was kept from an earlier instance of this name");
+  }
+  if (inlined) {
+    const auto& spec = volume->as<VolumeSpec>();
+    Resource follow = volume->resource;
+    std::string what;
+    if (spec.size_gib < want.volume_gib) {
+      follow.spec.set("size", want.volume_gib);
+      what = "size " + std::to_string(spec.size_gib) + " to " + std::to_string(want.volume_gib) + " GiB";
+    }
+    if (spec.deletion != want.deletion) {
+      follow.spec.set("deletionPolicy", policy);
+      what += (what.empty() ? "" : ", ") + std::string("deletionPolicy ") + std::string(policy);
+    }
+    if (!what.empty()) {
+      Action action{UpdateObject{std::move(follow), what}, object.key(), Change::live};
+      ladder.plan.actions.push_back(std::move(action));   // the instance goes on meanwhile
+    }
+  }
+  const Observed<CloudVolume> seen = world.volume_of(volume->meta().uid);
+  if (seen.is_unknown()) return ladder.unknown("the cloud's volumes could not be read: " + world.inventory->trouble);
+  if (seen.is_absent()) {
+    if (!volume->resource.status["id"].text().empty())
+      return ladder.stall({"DATA_SAFETY_HOLD", "User", "the data volume " + key.name + " is gone from the cloud"});
+    return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
+  }
+  if (seen->status == CloudVolume::Status::error)
+    return ladder.stall({"CLOUD_DEPENDENCY", "CloudOperator", "cinder reports volume " + key.name + " in error"});
+  if (seen->status == CloudVolume::Status::creating || seen->status == CloudVolume::Status::deleting)
+    return ladder.wait("WaitingForDependency", "volume " + key.name + ": " + std::string(to_string(seen->status)));
+  ladder.volume_id = seen->id;
+  Value volume_status = Value::map({{"size", seen->size_gib}});
+  if (!ladder.before["volume"]["usedPercent"].is_null())
+    volume_status.set("usedPercent", ladder.before["volume"]["usedPercent"]);
+  ladder.status.fields().set("volume", std::move(volume_status));
+  return std::nullopt;
+}
+
+// ---- port --------------------------------------------------------------------------------------------------------------
+std::optional<Plan> port_rung(Ladder& ladder) {
+  const Object& object = ladder.object;
+  const Observed<Port> port = ladder.world.port_of(object.meta().uid);
+  if (port.is_unknown()) return ladder.unknown("the cloud's ports could not be read: " + ladder.world.inventory->trouble);
+  std::vector<std::string> cidrs = ladder.want.allowed_cidrs;
+  std::sort(cidrs.begin(), cidrs.end());
+  if (port.is_absent())
+    return ladder.act({CloudAction{CreatePort{token_of(object, "port-0"), object.meta().project, member_name(object), cidrs}}},
+                      "CreatingPort", "creating a port");
+  ladder.port_copy = *port;
+  ladder.port = &ladder.port_copy;
+  ladder.status.fields().set(
+      "endpoints", Value::map({{"primary", port->address + ":" + std::to_string(engine_port(ladder.want.engine))}}));
+  if (port->allowed_cidrs != cidrs)
+    ladder.plan.actions.push_back({CloudAction{UpdatePort{port->token, port->id, cidrs}}, object.key(), Change::live});
+  return std::nullopt;
+}
+
+bool restart_asked(const Object& object, const World& world, std::string* word) {
+  const Object* oldest = nullptr;
+  for (const Key& key : world.referrers(object.key())) {
+    const Object* operation = world.find(key);
+    if (key.kind != "Operation" || !operation || operation->deleting() || !operation->as<OperationSpec>().restart) continue;
+    const std::string phase = operation->resource.status["phase"].text_or("Pending");
+    if (phase == "Succeeded" || phase == "Failed") continue;
+    if (!oldest || std::pair(operation->meta().creation_timestamp, operation->meta().uid) <
+                       std::pair(oldest->meta().creation_timestamp, oldest->meta().uid))
+      oldest = operation;
+  }
+  if (oldest && word) *word = oldest->meta().uid;
+  return oldest != nullptr;
+}
+
+// ---- server ------------------------------------------------------------------------------------------------------------
+std::optional<Plan> server_rung(Ladder& ladder) {
+  const Object& object = ladder.object;
+  const World& world = ladder.world;
+  if (!world.inventory->servers_known)
+    return ladder.unknown("the cloud's servers could not be read: " + world.inventory->trouble);
+  const auto servers = world.servers_of(object.meta().uid);
+  ladder.server = current_server(servers);
+  for (const Server* surplus : servers)
+    if (surplus != ladder.server && surplus->status != Server::Status::deleting)
+      return ladder.act({CloudAction{DeleteServer{surplus->token, surplus->id}}, {}, Change::none}, "RemovingDuplicate",
+                        "server " + surplus->id + " carries the same token as " + ladder.server->id);
+  const int64_t last = ladder.before["incarnation"].int_or(0);
+  if (!ladder.server) {
+    if (!servers.empty()) return ladder.wait("WaitingForNova", "nova deletes the old server");
+    const bool was_seen = ladder.before["members"].size() > 0;
+    const int incarnation = static_cast<int>(was_seen ? last + 1 : std::max<int64_t>(last, 1));
+    const bool again = incarnation > 1;
+    return ladder.act({CloudAction{CreateServer{token_of(object, "server-0", incarnation), object.meta().project,
+                                                member_name(object), ladder.want.flavor, ladder.want.datastore_type,
+                                                ladder.want.version, ladder.port_copy.id, ladder.volume_id}},
+                       {},
+                       again ? Change::rebuild : Change::live,
+                       again ? "the database is down until the new server runs" : ""},
+                      again ? "ReplacingServer" : "CreatingServer",
+                      again ? "the server is gone; a new one takes its volume and address" : "creating the server");
+  }
+  const Server& server = *ladder.server;
+  ladder.status.fields().set("incarnation", server.token.incarnation);
+  Value member = Value::map({{"name", member_name(object)},
+                             {"role", "Primary"},
+                             {"server", server.id},
+                             {"serverStatus", to_string(server.status)},
+                             {"flavor", server.flavor},
+                             {"port", ladder.port_copy.id},
+                             {"address", ladder.port_copy.address},
+                             {"health", "UNKNOWN"}});
+  if (!ladder.volume_id.empty()) member.set("volume", ladder.volume_id);
+  ladder.status.fields().set("members", Value::list({std::move(member)}));
+  switch (server.status) {
+    case Server::Status::error:
+      return ladder.act({CloudAction{DeleteServer{server.token, server.id}}, {}, Change::rebuild, "the broken server is replaced"},
+                        "ReplacingServer", "nova reports the server in ERROR: " + server.fault);
+    case Server::Status::shutoff:
+      return ladder.act({CloudAction{StartServer{server.token, server.id}}, {}, Change::live}, "StartingServer",
+                        "the server is off; starting it");
+    case Server::Status::build: return ladder.wait("WaitingForNova", "nova builds the server");
+    case Server::Status::reboot:
+    case Server::Status::resize:
+    case Server::Status::verify_resize:
+    case Server::Status::deleting:
+      return ladder.wait("WaitingForNova", "nova says " + std::string(to_string(server.status)));
+    case Server::Status::active: break;
+  }
+  if (server.flavor != ladder.want.flavor) {
+    const bool allowed = ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate ||
+                         restart_asked(object, world, nullptr);
+    if (allowed)
+      return ladder.act({CloudAction{ResizeServer{server.token, server.id, server.flavor, ladder.want.flavor}}, {},
+                         Change::reboot, "the database stops for one restart"},
+                        "Resizing", server.flavor + " to " + ladder.want.flavor);
+  }
+  return std::nullopt;
+}
+
+// What waits for a restart: parameters that the engine cannot take live, and a flavor.
+std::vector<std::string> pending_restart(const Ladder& ladder, const GuestState* guest) {
+  std::vector<std::string> pending;
+  if (guest && guest->report)
+    for (const guest::ParameterState& parameter : guest->report->parameters)
+      if (parameter.pending_restart) pending.push_back(parameter.name);
+  if (ladder.server->flavor != ladder.want.flavor) pending.push_back("flavor");
+  else if (guest && guest->report && guest->report->applied_memory_mib != 0 &&
+           guest->report->applied_memory_mib != ladder.world.flavor_ram_mib(ladder.server->flavor))
+    pending.push_back("flavor");
+  std::sort(pending.begin(), pending.end());
+  return pending;
+}
+
+std::string restart_word(const Ladder& ladder, const GuestState* guest, const std::vector<std::string>& pending) {
+  std::string word;
+  if (restart_asked(ladder.object, ladder.world, &word)) return word;
+  // What the engine honours now is the best memory: it survives the loss of ours.
+  word = guest && guest->report && !guest->report->applied_restart.empty() ? guest->report->applied_restart
+                                                                           : ladder.before["restartWord"].text();
+  const bool settled = guest && guest->report && guest->document && guest->report->document_digest == guest->document_digest;
+  if (ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate && settled && !pending.empty()) {
+    std::string what = std::to_string(ladder.world.flavor_ram_mib(ladder.server->flavor));
+    for (const guest::Parameter& parameter : guest->document->parameters) what += "\n" + parameter.name + "=" + parameter.value;
+    word = "auto-" + sha256_hex(what).substr(0, 16);
+  }
+  return word;
+}
+
+// ---- guest -------------------------------------------------------------------------------------------------------------
+void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std::string>& pending, bool settled) {
+  const guest::Report& report = *guest.report;
+  StatusBuilder& status = ladder.status;
+  const bool silent = ladder.world.now - guest.heard > kGuestSilence;
+  ladder.plan.wake = guest.heard + kGuestSilence + Millis{1};
+  const bool running = report.engine_state == "Running";
+  if (!report.engine_version.empty())
+    status.fields().set("datastore", Value::map({{"resolved", report.engine_version}}));
+  if (report.volume_total_bytes > 0) {
+    Value volume = status.fields()["volume"];
+    const int64_t quota = volume["size"].int_or(0) * (int64_t{1} << 30);
+    if (quota > 0) volume.set("usedPercent", std::min<int64_t>(100, report.volume_used_bytes * 100 / quota));
+    status.fields().set("volume", std::move(volume));
+  }
+  if (report.restore_state == "Restored" || (settled && running)) status.fields().set("bootstrapped", true);
+  if (settled && running && ladder.want.root_access) status.fields().set("rootEnabled", true);
+  if (settled && running && !ladder.want.root_access) {
+    bool dropped = false;
+    for (const guest::ItemState& user : report.users) dropped = dropped || (user.name == "root" && user.state == "Dropped");
+    if (dropped) status.fields().set("rootEnabled", false);
+  }
+  if (settled && running && guest.document) {
+    Value applied = Value::map();
+    for (const guest::Parameter& parameter : guest.document->parameters) applied.set(parameter.name, parameter.value);
+    // Names that were reset stay known, so that a guest that lost its state resets them as well.
+    for (const std::string& name : guest.document->reset_parameters)
+      if (!applied.find(name)) applied.set(name, "");
+    status.fields().set("appliedParameters", std::move(applied));
+  }
+  Value names = Value::list();
+  for (const std::string& name : pending) names.push_back(name);
+  status.fields().set("pendingRestart", std::move(names));
+  Value members = status.fields()["members"];
+  if (members.size() == 1)
+    members.mutable_items()[0].set("health", silent ? "UNKNOWN" : running ? "HEALTHY" : report.engine_state == "Failed" ? "ERROR" : "BUILD");
+  status.fields().set("members", std::move(members));
+
+  std::string refused;
+  for (const guest::ParameterState& parameter : report.parameters)
+    if (parameter.state == "Failed") refused += (refused.empty() ? "" : "; ") + parameter.name + ": " + parameter.message;
+  std::string drifted;
+  for (const guest::ParameterState& parameter : report.parameters)
+    if (parameter.state == "Drifted") drifted += (drifted.empty() ? "" : ", ") + parameter.name;
+  if (!drifted.empty()) status.drifted("parameters changed outside: " + drifted);
+
+  if (report.restore_state == "Failed") {
+    status.phase("ERROR").ready(false, "TerminalError", report.restore_message);
+    status.stalled({"ENGINE_ERROR", "User", "restore: " + report.restore_message}).observed(0);
+  } else if (silent) {
+    status.phase("ERROR").ready_unknown("GuestUnreachable", "the guest has been silent for more than 90s").observed(0);
+    status.synced(false, "GuestUnreachable", "the guest has been silent for more than 90s");
+    status.stalled({"GUEST_UNREACHABLE", "CloudOperator", "the guest has been silent for more than 90s"});
+  } else if (report.engine_state == "Failed") {
+    status.phase("ERROR").ready(false, "TransientError", report.engine_message).synced(false, "TransientError", report.engine_message);
+    status.stalled({"ENGINE_ERROR", "User", report.engine_message}).observed(0);
+  } else if (!running) {
+    const std::string message = "the engine is " + report.engine_state;
+    status.phase(ladder.was_ready() ? "SHUTDOWN" : "BUILD").ready(false, "Progressing", message);
+    status.synced(false, "Progressing", message).progressing("Progressing", message).observed(0);
+  } else if (!settled) {
+    status.phase(ladder.was_ready() ? "ACTIVE" : "BUILD");
+    status.ready(ladder.was_ready(), ladder.was_ready() ? "Available" : "Progressing");
+    status.synced(false, "Progressing", "the guest works through its document").observed(0);
+    status.progressing("Progressing", "the guest works through its document");
+  } else if (ladder.want.suspend) {
+    status.phase("ACTIVE").ready(true, "Available").synced(false, "Suspended", "spec.suspend is true");
+  } else if (!refused.empty()) {
+    status.phase("ACTIVE").ready(true, "Available").synced(false, "InvalidConfiguration", refused);
+    status.stalled({"CONFIG_INVALID", "User", refused});
+  } else if (!pending.empty()) {
+    std::string list;
+    for (const std::string& name : pending) list += (list.empty() ? "" : ", ") + name;
+    status.phase("RESTART_REQUIRED").ready(true, "Available");
+    status.synced(false, "WaitingForApproval", list + " waits for a restart: trovectl restart inst/" + ladder.object.meta().name);
+    ladder.plan.waiting_reason = "WaitingForApproval";
+    ladder.plan.waiting_message = list + " waits for a restart (maintenance.disruptiveChanges: Manual); run: trovectl restart inst/" +
+                                  ladder.object.meta().name;
+  } else {
+    status.phase("HEALTHY").ready(true, "Available");
+  }
+}
+
+Plan guest_rung(Ladder& ladder) {
+  const World& world = ladder.world;
+  const GuestState* guest = nullptr;
+  if (auto found = world.guests.find(to_string(ladder.server->token)); found != world.guests.end()) guest = &found->second;
+  const std::vector<std::string> pending = pending_restart(ladder, guest);
+  const std::string word = restart_word(ladder, guest, pending);
+  if (!word.empty()) ladder.status.fields().set("restartWord", word);
+  guest::Document document = compile_document(ladder.object, *ladder.server, *ladder.port, world, word);
+  const bool told = guest && guest->document && *guest->document == document;
+  if (!told)
+    ladder.plan.actions.push_back({PutGuestDocument{ladder.server->token, std::move(document)}, ladder.object.key(), Change::live});
+  if (!guest || !guest->report) {
+    if (ladder.was_ready() && world.now - world.started < kGuestSilence) {
+      ladder.plan.keep_status = true;   // we have just started; the guest will call
+      ladder.plan.wake = world.started + kGuestSilence;
+      return std::move(ladder.plan);
+    }
+    ladder.plan.waiting_reason = "WaitingForGuest";
+    ladder.plan.waiting_message = "the guest has not called yet";
+    ladder.status.phase("BUILD").ready(false, "Progressing", ladder.plan.waiting_message).observed(0);
+    ladder.status.synced(false, "Progressing", ladder.plan.waiting_message).progressing("WaitingForGuest", ladder.plan.waiting_message);
+    ladder.plan.status = ladder.status.build();
+    return std::move(ladder.plan);
+  }
+  const bool settled = told && guest->report->document_digest == guest->document_digest;
+  read_report(ladder, *guest, pending, settled);
+  ladder.plan.status = ladder.status.build();
+  return std::move(ladder.plan);
+}
+
+}  // namespace
+
+Plan plan_database_instance(const Object& object, const World& world) {
+  Ladder ladder(object, world);
+  if (object.deleting()) return plan_deletion(ladder);
+  if (ladder.want.observe_only) {
+    ladder.status.phase("ACTIVE").ready_unknown("Observing", "managementPolicy Observe").synced(true, "Observing");
+    ladder.plan.status = ladder.status.build();
+    return std::move(ladder.plan);
+  }
+  const bool flavors_known = !world.inventory->flavors.empty();
+  if (flavors_known && world.flavor_ram_mib(ladder.want.flavor) == 0) {
+    std::string there;
+    for (const Flavor& flavor : world.inventory->flavors) there += (there.empty() ? "" : ", ") + flavor.name;
+    return ladder.stall({"CONFIG_INVALID", "User", "flavor " + ladder.want.flavor + " does not exist; there are: " + there});
+  }
+  if (!ladder.want.bootstrap_backup.empty() && !ladder.before["bootstrapped"].bool_or(false)) {
+    const Object* backup = world.find({object.meta().project, "Backup", ladder.want.bootstrap_backup});
+    if (!backup) return ladder.wait("WaitingForDependency", "backup " + ladder.want.bootstrap_backup + " does not exist");
+    const std::string phase = backup->resource.status["phase"].text_or("Pending");
+    if (phase == "Failed")
+      return ladder.stall({"REF_NOT_READY", "User", "backup " + ladder.want.bootstrap_backup + " failed; name another one"});
+    if (phase != "Completed")
+      return ladder.wait("WaitingForDependency", "backup " + ladder.want.bootstrap_backup + " is not completed yet");
+  }
+  const Key root_secret{object.meta().project, "Secret", object.meta().name + "-root"};
+  const Object* root = world.find(root_secret);
+  if (ladder.want.root_access && !root && !ladder.want.suspend)
+    ladder.plan.actions.push_back(
+        {GenerateSecret{root_secret, {"DatabaseInstance", object.meta().name, object.meta().uid}, 32}, object.key(), Change::none});
+  if (!ladder.want.suspend) {
+    if (auto plan = volume_rung(ladder)) return std::move(*plan);
+    if (auto plan = port_rung(ladder)) return std::move(*plan);
+    if (auto plan = server_rung(ladder)) return std::move(*plan);
+  } else {
+    // Suspended: nothing in the cloud is corrected; the guest is told to hold still.
+    const Observed<Port> port = world.port_of(object.meta().uid);
+    ladder.server = current_server(world.servers_of(object.meta().uid));
+    if (!port.is_known() || !ladder.server) {
+      ladder.status.phase("SHUTDOWN").ready(false, "Suspended").synced(false, "Suspended", "spec.suspend is true");
+      ladder.plan.status = ladder.status.build();
+      return std::move(ladder.plan);
+    }
+    ladder.port_copy = *port;
+    ladder.port = &ladder.port_copy;
+  }
+  return guest_rung(ladder);
+}
+
+}  // namespace trove

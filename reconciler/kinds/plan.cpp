@@ -1,0 +1,93 @@
+#include "reconciler/kinds/plan.hpp"
+
+#include <array>
+
+namespace trove {
+namespace {
+
+struct Planner {
+  std::string_view kind;
+  Plan (*plan)(const Object&, const World&);
+};
+constexpr std::array kPlanners = {
+    Planner{"DatabaseInstance", plan_database_instance}, Planner{"Database", plan_database},
+    Planner{"User", plan_user},                          Planner{"Volume", plan_volume},
+    Planner{"Secret", plan_secret},                      Planner{"ConfigurationGroup", plan_configuration_group},
+    Planner{"BackupSchedule", plan_backup_schedule},     Planner{"Backup", plan_backup},
+    Planner{"Operation", plan_operation},
+};
+
+template <class... Ts>
+struct Overload : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+Overload(Ts...) -> Overload<Ts...>;
+
+}  // namespace
+
+Plan plan_object(const Object& object, const World& world) {
+  for (const Planner& planner : kPlanners)
+    if (planner.kind == object.resource.kind) return planner.plan(object, world);
+  Plan nothing;
+  nothing.keep_status = true;
+  return nothing;
+}
+
+std::string_view action_name(const Action& action) {
+  return std::visit(Overload{[](const CloudAction& a) { return action_name(a); },
+                             [](const PutGuestDocument&) -> std::string_view { return "guest.apply"; },
+                             [](const CreateObject&) -> std::string_view { return "object.create"; },
+                             [](const UpdateObject&) -> std::string_view { return "object.update"; },
+                             [](const DeleteObject&) -> std::string_view { return "object.delete"; },
+                             [](const RemoveObject&) -> std::string_view { return "object.remove"; },
+                             [](const GenerateSecret&) -> std::string_view { return "secret.generate"; }},
+                    action.effect);
+}
+
+std::string describe(const Action& action) {
+  return std::visit(
+      Overload{[](const CloudAction& a) { return describe(a); },
+               [](const PutGuestDocument& a) {
+                 return std::to_string(a.document.databases.size()) + " databases, " +
+                        std::to_string(a.document.users.size()) + " users, " +
+                        std::to_string(a.document.parameters.size()) + " parameters";
+               },
+               [](const CreateObject& a) { return to_string(a.resource.key()); },
+               [](const UpdateObject& a) { return to_string(a.resource.key()) + ": " + a.what; },
+               [](const DeleteObject& a) { return to_string(a.key) + ": " + a.why; },
+               [](const RemoveObject& a) { return to_string(a.key); },
+               [](const GenerateSecret& a) {
+                 return to_string(a.secret) + ", " + std::to_string(a.length) + " characters";
+               }},
+      action.effect);
+}
+
+const Server* current_server(const std::vector<const Server*>& servers) {
+  const Server* best = nullptr;
+  for (const Server* server : servers) {
+    if (server->status == Server::Status::deleting) continue;
+    if (!best) {
+      best = server;
+      continue;
+    }
+    const bool better_volume = !server->volume_id.empty() && best->volume_id.empty();
+    const bool worse_volume = server->volume_id.empty() && !best->volume_id.empty();
+    if (better_volume || (!worse_volume && server->token.incarnation > best->token.incarnation)) best = server;
+  }
+  return best;
+}
+
+InstanceView view_instance(const World& world, const std::string& project, const std::string& name) {
+  InstanceView view;
+  view.instance = world.find({project, "DatabaseInstance", name});
+  if (!view.instance) return view;
+  view.server = current_server(world.servers_of(view.instance->meta().uid));
+  if (view.server) {
+    auto guest = world.guests.find(to_string(view.server->token));
+    if (guest != world.guests.end()) view.guest = &guest->second;
+  }
+  return view;
+}
+
+}  // namespace trove

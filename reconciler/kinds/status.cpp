@@ -1,0 +1,116 @@
+#include "reconciler/kinds/plan.hpp"
+
+namespace trove {
+namespace {
+
+Condition condition(std::string_view type, std::string_view status, std::string_view reason) {
+  Condition c;
+  c.type = type;
+  c.status = status;
+  c.reason = reason;
+  return c;
+}
+
+}  // namespace
+
+StatusBuilder::StatusBuilder(const Object& object, const World& world)
+    : object_(object),
+      world_(world),
+      ready_(condition("Ready", "False", "Progressing")),
+      synced_(condition("Synced", "True", "InSync")),
+      progressing_(condition("Progressing", "False", "Idle")),
+      stalled_(condition("Stalled", "False", "AsExpected")),
+      drifted_(condition("Drifted", "False", "NoDrift")),
+      generation_(object.meta().generation) {}
+
+StatusBuilder& StatusBuilder::phase(std::string_view phase) {
+  fields_.set("phase", phase);
+  return *this;
+}
+StatusBuilder& StatusBuilder::ready(bool is, std::string_view reason, std::string message) {
+  ready_ = condition("Ready", is ? "True" : "False", reason);
+  ready_.message = std::move(message);
+  return *this;
+}
+StatusBuilder& StatusBuilder::ready_unknown(std::string_view reason, std::string message) {
+  ready_ = condition("Ready", "Unknown", reason);
+  ready_.message = std::move(message);
+  return *this;
+}
+StatusBuilder& StatusBuilder::synced(bool is, std::string_view reason, std::string message) {
+  synced_ = condition("Synced", is ? "True" : "False", reason);
+  synced_.message = std::move(message);
+  return *this;
+}
+StatusBuilder& StatusBuilder::progressing(std::string_view reason, std::string message) {
+  progressing_ = condition("Progressing", "True", reason);
+  progressing_.message = std::move(message);
+  return *this;
+}
+StatusBuilder& StatusBuilder::stalled(Trouble trouble) {
+  stalled_ = condition("Stalled", "True", trouble.code);
+  stalled_.message = trouble.message;
+  trouble_ = std::move(trouble);
+  return *this;
+}
+StatusBuilder& StatusBuilder::drifted(std::string message) {
+  drifted_ = condition("Drifted", "True", "Drift");
+  drifted_.message = std::move(message);
+  return *this;
+}
+StatusBuilder& StatusBuilder::observed(int64_t generation) {
+  generation_ = generation;
+  return *this;
+}
+
+Value StatusBuilder::build() {
+  if (generation_ == 0) generation_ = object_.resource.status["observedGeneration"].int_or(0);
+  std::optional<Time> next_retry;
+  std::optional<Time> since;
+  if (auto failed = world_.failures.find(object_.key()); failed != world_.failures.end() && !failed->second.stale) {
+    const Failure& failure = failed->second;
+    if (!trouble_) trouble_ = trouble_of(failure);
+    since = failure.since;
+    next_retry = failure.next_retry;
+    synced_ = condition("Synced", "False", "TransientError");
+    synced_.message = failure.action + ": " + failure.message;
+    // Waiting longer does not help with what a person has to change.
+    if (failure.code == Code::invalid || failure.code == Code::denied) {
+      stalled_ = condition("Stalled", "True", trouble_->code);
+      stalled_.message = failure.action + ": " + failure.message;
+    }
+  }
+  Value status = std::move(fields_);
+  status.set("observedGeneration", generation_);
+  Value list = Value::list();
+  for (Condition* c : {&ready_, &progressing_, &stalled_, &synced_, &drifted_}) {
+    c->observed_generation = generation_;
+    list.push_back(to_value(*c));
+  }
+  status.set("conditions", std::move(list));
+  if (trouble_) {
+    Value error = Value::map({{"code", trouble_->code}, {"actor", trouble_->actor}, {"message", trouble_->message}});
+    if (since) error.set("since", format_time(*since));
+    if (next_retry) error.set("nextRetry", format_time(*next_retry));
+    status.set("lastError", std::move(error));
+  }
+  return status;
+}
+
+Trouble trouble_of(const Failure& failure) {
+  Trouble trouble;
+  trouble.message = failure.action + ": " + failure.message;
+  switch (failure.code) {
+    case Code::no_space: trouble.code = "CLOUD_QUOTA_EXCEEDED", trouble.actor = "CloudOperator"; break;
+    case Code::throttled: trouble.code = "CLOUD_RATE_LIMITED", trouble.actor = "System"; break;
+    case Code::unauthenticated: trouble.code = "CLOUD_UNAUTHENTICATED", trouble.actor = "CloudOperator"; break;
+    case Code::denied: trouble.code = "DATA_SAFETY_HOLD", trouble.actor = "User"; break;
+    case Code::invalid: trouble.code = "CONFIG_INVALID", trouble.actor = "User"; break;
+    case Code::conflict: trouble.code = "CONFLICT", trouble.actor = "System"; break;
+    case Code::internal: trouble.code = "INTERNAL", trouble.actor = "System"; break;
+    default: trouble.code = "CLOUD_DEPENDENCY", trouble.actor = "CloudOperator"; break;
+  }
+  return trouble;
+}
+
+}  // namespace trove

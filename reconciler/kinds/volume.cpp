@@ -1,0 +1,129 @@
+// A Volume: one Cinder volume with a life of its own.
+#include "reconciler/kinds/plan.hpp"
+
+namespace trove {
+namespace {
+
+Plan converged(StatusBuilder& status) {
+  Plan plan;
+  plan.status = status.build();
+  return plan;
+}
+
+Plan act(StatusBuilder& status, Action action, std::string_view reason, std::string message) {
+  Plan plan;
+  plan.actions.push_back(std::move(action));
+  status.progressing(reason, std::move(message));
+  plan.status = status.build();
+  return plan;
+}
+
+Plan wait(StatusBuilder& status, std::string_view reason, std::string message) {
+  Plan plan;
+  plan.waiting_reason = reason;
+  plan.waiting_message = message;
+  status.synced(false, reason, std::move(message));
+  plan.status = status.build();
+  return plan;
+}
+
+// The instance that uses the volume now, or would the moment it exists again.
+const Object* user_of(const Object& object, const World& world) {
+  for (const Key& key : world.referrers(object.key()))
+    if (const Object* referrer = world.find(key); referrer && key.kind == "DatabaseInstance") return referrer;
+  for (const OwnerReference& owner : object.meta().owner_references)
+    if (const Object* instance = world.find({object.meta().project, owner.kind, owner.name});
+        instance && instance->meta().uid == owner.uid)
+      return instance;
+  return nullptr;
+}
+
+}  // namespace
+
+Plan plan_volume(const Object& object, const World& world) {
+  const auto& want = object.as<VolumeSpec>();
+  const Token token{object.meta().uid, "data", 1};
+  const Observed<CloudVolume> seen = world.volume_of(object.meta().uid);
+  const std::string bound = object.resource.status["id"].text();
+  StatusBuilder status(object, world);
+  if (!bound.empty()) status.fields().set("id", bound);
+
+  if (seen.is_unknown()) {
+    Plan plan;
+    plan.keep_status = true;
+    plan.waiting_reason = "ObservationFailed";
+    plan.waiting_message = "the cloud's volumes could not be read: " + world.inventory->trouble;
+    return plan;
+  }
+  if (seen.is_known()) {
+    status.fields().set("id", seen->id);
+    status.fields().set("size", seen->size_gib);
+    status.fields().set("cinderStatus", to_string(seen->status));
+    if (const Object* user = user_of(object, world); user && !seen->server_id.empty())
+      status.fields().set("attachedTo", user->meta().name);
+    status.phase(to_string(seen->status));
+    status.ready(true, "Available");
+  }
+  if (object.deleting()) {
+    status.phase("DELETING").ready(false, "Progressing", "being deleted");
+    const Object* user = user_of(object, world);
+    if (user && !user->deleting()) {
+      return wait(status, "DeletionBlocked",
+                  "instance " + user->meta().name + " uses this volume; delete the instance first");
+    }
+    if (want.deletion == Common::Deletion::retain || want.observe_only || seen.is_absent()) {
+      return act(status, {RemoveObject{object.key(), object.meta().uid}, object.key(), Change::none}, "Forgetting",
+                 seen.is_known() ? "deletionPolicy Retain: the cloud volume stays" : "the cloud volume is gone");
+    }
+    if (!seen->server_id.empty())
+      return wait(status, "DeletionBlocked", "still attached to server " + seen->server_id);
+    if (seen->status == CloudVolume::Status::deleting) return wait(status, "WaitingForCinder", "cinder deletes the volume");
+    return act(status, {CloudAction{DeleteVolume{token, seen->id}}, object.key(), Change::none, "the data is destroyed"},
+               "Deleting", "deletionPolicy Delete");
+  }
+  if (want.suspend) {
+    status.synced(false, "Suspended", "spec.suspend is true");
+    return converged(status);
+  }
+  if (seen.is_absent() && !bound.empty()) {
+    // An empty volume in place of a lost one would look like a healthy database without its data.
+    status.phase("LOST").ready(false, "TerminalError", "volume " + bound + " is gone from the cloud");
+    status.stalled({"DATA_SAFETY_HOLD", "User",
+                    "volume " + bound + " is gone from the cloud and is not replaced by an empty one; restore a backup "
+                    "into a new instance, or delete this object to give the data up"});
+    return wait(status, "TerminalError", "volume " + bound + " is gone from the cloud");
+  }
+  if (want.observe_only) {
+    status.synced(true, "Observing", "managementPolicy Observe");
+    return converged(status);
+  }
+  if (seen.is_absent()) {
+    status.phase("CREATING").ready(false, "Progressing", "the volume does not exist yet");
+    return act(status,
+               {CloudAction{CreateVolume{token, object.meta().project, object.meta().name, want.size_gib, want.type}},
+                object.key()},
+               "Creating", "creating " + std::to_string(want.size_gib) + " GiB");
+  }
+  switch (seen->status) {
+    case CloudVolume::Status::creating:
+    case CloudVolume::Status::extending:
+    case CloudVolume::Status::deleting:
+      status.ready(false, "Progressing", "cinder says " + std::string(to_string(seen->status)));
+      return wait(status, "WaitingForCinder", "cinder says " + std::string(to_string(seen->status)));
+    case CloudVolume::Status::error:
+      status.ready(false, "TerminalError", "cinder says error");
+      status.stalled({"CLOUD_DEPENDENCY", "CloudOperator", "cinder reports volume " + seen->id + " in error"});
+      return wait(status, "TerminalError", "cinder reports the volume in error");
+    case CloudVolume::Status::available:
+    case CloudVolume::Status::in_use: break;
+  }
+  if (seen->size_gib < want.size_gib) {
+    return act(status,
+               {CloudAction{ExtendVolume{token, seen->id, seen->size_gib, want.size_gib}}, object.key(), Change::live},
+               "Extending",
+               std::to_string(seen->size_gib) + " GiB to " + std::to_string(want.size_gib) + " GiB");
+  }
+  return converged(status);
+}
+
+}  // namespace trove

@@ -1,0 +1,89 @@
+#include "reconciler/loop/hub.hpp"
+
+#include <algorithm>
+
+#include "specs/core/digest.hpp"
+
+namespace trove {
+
+Secret guest_bearer(const Sealer& sealer, const Token& server) {
+  const std::string text = to_string(server);
+  return Secret(text + "." + sealer.derive("guest-token:" + text).reveal());
+}
+
+void Hub::on_report(OnReport callback) {
+  std::lock_guard lock(mutex_);
+  on_report_ = std::move(callback);
+}
+
+std::string Hub::put(const Token& server, const guest::Document& planned) {
+  Entry entry{planned, ""};
+  if (sign_) {
+    for (guest::BackupOrder& order : entry.document.backups) order.upload_url = sign_("PUT", order.upload_url);
+    if (entry.document.restore) entry.document.restore->download_url = sign_("GET", entry.document.restore->download_url);
+  }
+  entry.digest = guest::digest(entry.document);
+  std::string digest = entry.digest;
+  {
+    std::lock_guard lock(mutex_);
+    int& newest = incarnation_[{server.uid, server.role}];
+    newest = std::max(newest, server.incarnation);
+    entries_[to_string(server)] = std::move(entry);
+  }
+  changed_.notify_all();
+  return digest;
+}
+
+void Hub::retire(const Token& server) {
+  {
+    std::lock_guard lock(mutex_);
+    entries_.erase(to_string(server));
+  }
+  changed_.notify_all();
+}
+
+std::optional<std::string> Hub::authenticate(std::string_view bearer) {
+  const size_t dot = bearer.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  const std::optional<Token> token = token_from(bearer.substr(0, dot));
+  if (!token) return std::nullopt;
+  const Secret expected = guest_bearer(sealer_, *token);
+  if (!same_bytes(expected.reveal(), bearer)) return std::nullopt;
+  std::lock_guard lock(mutex_);
+  auto newest = incarnation_.find({token->uid, token->role});
+  if (newest != incarnation_.end() && token->incarnation < newest->second) return std::nullopt;
+  return to_string(*token);
+}
+
+Result<std::optional<guest::Document>> Hub::document(const std::string& server, const std::string& after, Millis wait) {
+  std::unique_lock lock(mutex_);
+  auto news = [&] {
+    if (stopping_) return true;
+    auto entry = entries_.find(server);
+    return entry != entries_.end() && entry->second.digest != after;
+  };
+  changed_.wait_for(lock, wait, news);
+  auto entry = entries_.find(server);
+  if (entry == entries_.end() || entry->second.digest == after || stopping_) return std::optional<guest::Document>{};
+  return std::optional<guest::Document>(entry->second.document);
+}
+
+Result<void> Hub::report(const std::string& server, guest::Report report) {
+  OnReport callback;
+  {
+    std::lock_guard lock(mutex_);
+    callback = on_report_;
+  }
+  if (callback) callback(server, std::move(report));
+  return {};
+}
+
+void Hub::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+}
+
+}  // namespace trove

@@ -1,0 +1,50 @@
+// The guests' side of the loop: the document of each server, who may fetch it, and what they report. HTTP threads wait
+// here; the loop's thread puts documents in. Thread-safe.
+#pragma once
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include "providers/cloud.hpp"
+#include "reconciler/api/ports.hpp"
+#include "reconciler/store/seal.hpp"
+
+namespace trove {
+
+// The bearer token of one server: "<token text>.<hmac>". Derived, so that nothing has to be stored to check it.
+Secret guest_bearer(const Sealer& sealer, const Token& server);
+
+class Hub final : public GuestHub {
+ public:
+  // Signs "/objects/…?expires=N" into an absolute short-lived URL; null = URLs stay as they are.
+  using Sign = std::function<std::string(const std::string& method, const std::string& unsigned_url)>;
+  using OnReport = std::function<void(const std::string& server, guest::Report report)>;
+  Hub(const Sealer& sealer, Sign sign) : sealer_(sealer), sign_(std::move(sign)) {}
+  void on_report(OnReport callback);   // once, before the first report
+
+  // Stores the document; its digest as the guest will report it.
+  std::string put(const Token& server, const guest::Document& planned);
+  // Servers that exist: guests of others, and of lower incarnations, are turned away.
+  void retire(const Token& server);
+
+  std::optional<std::string> authenticate(std::string_view bearer) override;
+  Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after, Millis wait) override;
+  Result<void> report(const std::string& server, guest::Report report) override;
+  void stop() override;
+
+ private:
+  struct Entry {
+    guest::Document document;
+    std::string digest;
+  };
+  const Sealer& sealer_;
+  Sign sign_;
+  OnReport on_report_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, Entry> entries_;                            // by token text
+  std::map<std::pair<std::string, std::string>, int> incarnation_;  // newest seen of (uid, role)
+  bool stopping_ = false;
+};
+
+}  // namespace trove

@@ -1,0 +1,478 @@
+#include "reconciler/loop/loop.hpp"
+
+#include <algorithm>
+
+#include "specs/core/log.hpp"
+#include "specs/json.hpp"
+
+namespace trove {
+namespace {
+
+constexpr Millis kFirstRetry{1'000};
+constexpr Millis kLongestRetry{300'000};
+constexpr Millis kTerminalRetry{60'000};    // for what only a person can change: looked at again, but seldom
+constexpr Millis kSweepPeriod{600'000};
+constexpr Millis kStaleRetry{50};
+
+size_t hash_text(const std::string& text) { return std::hash<std::string>{}(text); }
+
+}  // namespace
+
+Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Executor& executor, const Clock& clock,
+           Rng& rng, LoopOptions options)
+    : objects_(objects),
+      cloud_(cloud),
+      sealer_(sealer),
+      hub_(hub),
+      executor_(executor),
+      clock_(clock),
+      rng_(rng),
+      options_(options),
+      guard_([this](const Key& key) { return objects_.get(key); }),
+      verifiers_(sealer) {
+  world_.started = clock_.wall();
+  world_.now = world_.started;
+  next_sweep_ = clock_.monotonic() + kSweepPeriod;
+  hub_.on_report([this](const std::string& server, guest::Report report) { deliver_report(server, std::move(report)); });
+}
+
+Result<Revision> Loop::load() {
+  std::lock_guard world_lock(world_mutex_);
+  // Specs first; a status that is newer than its spec does no harm, the other way round would miss one.
+  std::map<Key, Resource> resources;
+  Revision revision = 0;
+  std::string first = "/spec/";
+  while (true) {
+    auto page = objects_.store().range(first, prefix_end("/spec/"), 1000);
+    if (!page) return tl::unexpected(page.error());
+    if (revision == 0) revision = page->revision;   // the watch repeats what changes while we read
+    for (KeyValue& item : page->items) {
+      first = item.key + std::string(1, '\0');
+      Result<Resource> resource = Objects::parse_spec(item.value, item.modified);
+      if (!resource) {
+        log::error("a stored object cannot be read", {{"key", item.key}, {"why", resource.error().message}});
+        continue;
+      }
+      Key key = resource->key();
+      resources.emplace(std::move(key), std::move(*resource));
+    }
+    if (!page->more) break;
+  }
+  first = "/status/";
+  while (true) {
+    auto page = objects_.store().range(first, prefix_end("/status/"), 1000);
+    if (!page) return tl::unexpected(page.error());
+    for (KeyValue& item : page->items) {
+      first = item.key + std::string(1, '\0');
+      std::optional<Key> key = Objects::key_of(item.key);
+      if (!key) continue;
+      auto resource = resources.find(*key);
+      if (resource == resources.end()) continue;
+      Value status = Objects::parse_status(item.value, resource->second.metadata.uid);
+      if (status.is_map()) resource->second.status = std::move(status);
+    }
+    if (!page->more) break;
+  }
+  for (auto& [key, resource] : resources) {
+    key_of_uid_[resource.metadata.uid] = key;
+    world_.put(make_object(std::move(resource)));
+  }
+  for (const auto& [key, object] : world_.objects()) {
+    verifiers_.refresh(world_, key);
+    queue_.add(key, Priority::resync, Millis{0});
+  }
+  revision_ = revision;
+  return revision;
+}
+
+void Loop::post(Input input) {
+  {
+    std::lock_guard lock(inbox_mutex_);
+    inbox_.push_back(std::move(input));
+  }
+  inbox_wake_.notify_one();
+}
+void Loop::deliver(WatchBatch batch) { post(std::move(batch)); }
+void Loop::deliver_report(const std::string& server, guest::Report report) { post(Reported{server, std::move(report)}); }
+void Loop::cloud_changed() {
+  {
+    std::lock_guard lock(inbox_mutex_);
+    look_now_ = true;
+  }
+  inbox_wake_.notify_one();
+}
+void Loop::wake() {
+  {
+    std::lock_guard lock(inbox_mutex_);
+    woken_ = true;
+  }
+  inbox_wake_.notify_one();
+}
+void Loop::wait(Millis most) {
+  std::unique_lock lock(inbox_mutex_);
+  inbox_wake_.wait_for(lock, most, [this] { return woken_ || look_now_ || !inbox_.empty(); });
+  woken_ = false;
+}
+
+Millis Loop::step() {
+  std::lock_guard world_lock(world_mutex_);
+  const Millis now = clock_.monotonic();
+  world_.now = clock_.wall();
+  std::vector<Input> inputs;
+  bool look = false;
+  {
+    std::lock_guard lock(inbox_mutex_);
+    inputs.swap(inbox_);
+    std::swap(look, look_now_);
+  }
+  for (Input& input : inputs) std::visit([this](auto& i) { take(std::move(i)); }, input);
+  if (look || now >= next_observation_) observe();
+  while (in_flight_ < kMaxInFlight) {
+    std::optional<Key> key = queue_.pop(now);
+    if (!key) break;
+    reconcile(*key);
+  }
+  if (now >= next_sweep_) {
+    next_sweep_ = now + kSweepPeriod;
+    sweep();
+  }
+  Millis wait = std::min(options_.longest_wait, next_observation_ - now);
+  if (auto due = queue_.next_due(); due && in_flight_ < kMaxInFlight) wait = std::min(wait, *due - now);
+  {
+    std::lock_guard lock(inbox_mutex_);
+    if (!inbox_.empty()) wait = Millis{0};
+  }
+  return std::max(wait, Millis{0});
+}
+
+void Loop::touch(const Key& key, Priority priority) {
+  for (const Key& affected : world_.affected_by(key)) {
+    if (affected.kind == "User" || affected.kind == "DatabaseInstance") verifiers_.refresh(world_, affected);
+    if (world_.find(affected)) queue_.add(affected, affected == key ? priority : std::max(priority, Priority::event), Millis{0});
+  }
+}
+
+void Loop::take(WatchBatch batch) {
+  if (batch.compacted) {
+    log::warning("the store's history was compacted below the loop; everything is looked at again");
+    for (const auto& [key, object] : world_.objects()) queue_.add(key, Priority::resync, Millis{0});
+  }
+  for (StoreEvent& event : batch.events) {
+    std::optional<Key> key = Objects::key_of(event.key);
+    if (!key || !event.key.starts_with("/spec/")) continue;
+    if (event.deleted) {
+      const Object* gone = world_.find(*key);
+      // The load may have been newer than this event.
+      if (!gone || gone->meta().resource_version > event.revision) continue;
+      const std::vector<Key> affected = world_.affected_by(*key);
+      key_of_uid_.erase(gone->meta().uid);
+      owner_digests_.erase(gone->meta().uid);
+      world_.remove(*key);
+      world_.failures.erase(*key);
+      verifiers_.refresh(world_, *key);
+      queue_.forget(*key);
+      if (auto state = states_.find(*key); state != states_.end() && !state->second.in_flight) states_.erase(state);
+      for (const Key& k : affected) touch(k, Priority::event);
+      continue;
+    }
+    Result<Resource> resource = Objects::parse_spec(event.value, event.revision);
+    if (!resource) {
+      log::error("a stored object cannot be read", {{"key", event.key}, {"why", resource.error().message}});
+      continue;
+    }
+    const Object* old = world_.find(*key);
+    if (old && old->meta().resource_version >= event.revision) continue;
+    if (old && old->meta().uid == resource->metadata.uid) resource->status = old->resource.status;
+    if (old) touch(*key, Priority::event);   // what it referred to before
+    key_of_uid_[resource->metadata.uid] = *key;
+    world_.failures.erase(*key);             // any change of the inputs earns a new try
+    world_.put(make_object(std::move(*resource)));
+    touch(*key, Priority::user);
+  }
+  revision_ = std::max(revision_, batch.revision);
+}
+
+void Loop::take(Inventory inventory) {
+  observing_ = false;
+  if (observe_again_) {
+    observe_again_ = false;
+    observe();
+  }
+  // What changed since the last look, by owner: only those are planned again.
+  std::map<std::string, size_t> digests;
+  auto mix = [&](const std::string& uid, const std::string& text) {
+    if (!uid.empty()) digests[uid] = digests[uid] * 1099511628211u + hash_text(text);
+  };
+  for (const Server& s : inventory.servers)
+    mix(s.token.uid, s.id + "|" + std::to_string(static_cast<int>(s.status)) + "|" + s.flavor + "|" + s.volume_id + "|" + s.fault);
+  for (const CloudVolume& v : inventory.volumes)
+    mix(v.token.uid, v.id + "|" + std::to_string(static_cast<int>(v.status)) + "|" + std::to_string(v.size_gib) + "|" + v.server_id);
+  for (const Port& p : inventory.ports) {
+    std::string text = p.id + "|" + p.address + "|" + p.device_id;
+    for (const std::string& cidr : p.allowed_cidrs) text += "," + cidr;
+    mix(p.token.uid, text);
+  }
+  for (const StoredObject& o : inventory.objects) {
+    const size_t slash = o.key.find('/');
+    if (slash != std::string::npos) mix(o.key.substr(slash + 1), o.key);
+  }
+  const bool known_changed = inventory.servers_known != world_.inventory->servers_known ||
+                             inventory.volumes_known != world_.inventory->volumes_known ||
+                             inventory.ports_known != world_.inventory->ports_known ||
+                             inventory.flavors.size() != world_.inventory->flavors.size() ||
+                             inventory.trouble != world_.inventory->trouble;
+  std::set<std::string> changed;
+  for (const auto& [uid, digest] : digests)
+    if (auto old = owner_digests_.find(uid); old == owner_digests_.end() || old->second != digest) changed.insert(uid);
+  for (const auto& [uid, digest] : owner_digests_)
+    if (!digests.contains(uid)) changed.insert(uid);
+  owner_digests_ = std::move(digests);
+  if (inventory.servers_known) {
+    std::set<std::string> alive;
+    for (const Server& server : inventory.servers) alive.insert(to_string(server.token));
+    for (auto guest = world_.guests.begin(); guest != world_.guests.end();) {
+      if (alive.contains(guest->first)) {
+        ++guest;
+        continue;
+      }
+      if (auto token = token_from(guest->first)) hub_.retire(*token);
+      guest = world_.guests.erase(guest);
+    }
+  }
+  world_.set_inventory(std::make_shared<Inventory>(std::move(inventory)));
+  if (known_changed)
+    for (const auto& [key, object] : world_.objects()) queue_.add(key, Priority::resync, Millis{0});
+  for (const std::string& uid : changed)
+    if (auto key = key_of_uid_.find(uid); key != key_of_uid_.end()) touch(key->second, Priority::event);
+  for (auto& [key, state] : states_)
+    if (state.needs_inventory != 0 && state.needs_inventory <= world_.inventory->sequence) {
+      state.needs_inventory = 0;
+      queue_.add(key, Priority::event, Millis{0});
+    }
+}
+
+void Loop::take(Reported reported) {
+  const std::optional<Token> token = token_from(reported.server);
+  if (!token) return;
+  auto owner = key_of_uid_.find(token->uid);
+  if (owner == key_of_uid_.end()) return;
+  GuestState& guest = world_.guests[reported.server];
+  Txn txn;
+  for (const std::string& repair : reported.report.events)
+    objects_.stage_event(txn, {world_.now, "Warning", owner->second, "guest.repair", "system", repair});
+  if (!txn.ops.empty()) objects_.store().commit_async(std::move(txn), [](Result<Revision>) {});
+  reported.report.events.clear();
+  const bool was_silent = !guest.report || world_.now - guest.heard > Millis{60'000};
+  const bool news = was_silent || !(*guest.report == reported.report);
+  guest.report = std::move(reported.report);
+  guest.heard = world_.now;
+  if (news) touch(owner->second, Priority::event);
+}
+
+void Loop::observe() {
+  if (observing_) {
+    observe_again_ = true;
+    return;
+  }
+  observing_ = true;
+  next_observation_ = clock_.monotonic() + options_.observe_period;
+  const uint64_t sequence = ++observations_started_;
+  executor_.post([this, sequence] {
+    Inventory inventory = cloud_.observe();
+    inventory.sequence = sequence;
+    post(std::move(inventory));
+  });
+}
+
+void Loop::reconcile(const Key& key) {
+  KeyState& state = states_[key];
+  if (state.in_flight) {
+    state.dirty = true;
+    return;
+  }
+  const Object* object = world_.find(key);
+  if (!object) {
+    states_.erase(key);
+    world_.failures.erase(key);
+    return;
+  }
+  if (world_.inventory->sequence == 0) state.needs_inventory = std::max<uint64_t>(state.needs_inventory, 1);
+  if (state.needs_inventory > world_.inventory->sequence) {
+    observe();
+    return;   // the inventory's arrival queues it again
+  }
+  if (state.needs_revision > revision_) {
+    queue_.add(key, Priority::event, clock_.monotonic() + Millis{2});   // the watch is a moment behind
+    return;
+  }
+  ++passes_;
+  Plan plan = plan_object(*object, world_);
+  if (plan.wake) {
+    const Millis in = std::max(Millis{1}, *plan.wake - world_.now);
+    queue_.add(key, Priority::resync, clock_.monotonic() + in);
+  }
+  std::vector<Action> actions;
+  auto failure = world_.failures.find(key);
+  const bool backing_off = failure != world_.failures.end() && world_.now < failure->second.next_retry;
+  if (backing_off) queue_.add(key, Priority::resync, clock_.monotonic() + (failure->second.next_retry - world_.now));
+  for (Action& action : plan.actions) {
+    if (backing_off) break;
+    Result<void> allowed = guard_.check(action, world_);
+    if (!allowed) {
+      if (allowed.error().code == Code::not_found) {   // planned from facts that are older than the world
+        state.needs_inventory = observations_started_ + 1;
+        observe();
+        break;
+      }
+      ++refused_;
+      log::warning("refused", {{"key", to_string(key)}, {"action", action_name(action)}, {"why", allowed.error().message}});
+      note_failure(key, action, allowed.error());
+      break;
+    }
+    if (const auto* put = std::get_if<PutGuestDocument>(&action.effect)) {
+      GuestState& guest = world_.guests[to_string(put->server)];
+      guest.document = put->document;
+      guest.document_digest = hub_.put(put->server, put->document);
+      ++actions_;
+      queue_.add(key, Priority::event, Millis{0});
+      for (const Key& referrer : world_.referrers(key)) queue_.add(referrer, Priority::event, Millis{0});
+      continue;
+    }
+    actions.push_back(std::move(action));
+  }
+  object = world_.find(key);
+  if (!plan.keep_status) {
+    // A failure that came of this very pass belongs into the status as well.
+    if (world_.failures.contains(key) && !backing_off && failure == world_.failures.end()) {
+      Plan again = plan_object(*object, world_);
+      if (!again.keep_status) plan.status = std::move(again.status);
+    }
+    write_status(*object, std::move(plan.status));
+  }
+  if (!actions.empty()) perform(key, std::move(actions));
+}
+
+void Loop::write_status(const Object& object, Value status) {
+  const Value& before = object.resource.status;
+  const std::vector<Condition> old = conditions_of(before);
+  Value conditions = Value::list();
+  Txn txn;
+  for (Condition c : conditions_of(status)) {
+    const Condition* was = find_condition(old, c.type);
+    c.last_transition_time = was && was->status == c.status && was->last_transition_time.set() ? was->last_transition_time
+                                                                                               : world_.now;
+    const bool flipped = was ? was->status != c.status : c.status == "True";
+    if (flipped && (c.type == "Ready" || (c.type == "Stalled" && c.status == "True") || c.type == "Drifted")) {
+      const bool bad = (c.type == "Ready") != (c.status == "True");
+      std::string message = c.type + " is " + c.status + " (" + c.reason + ")" + (c.message.empty() ? "" : ": " + c.message);
+      objects_.stage_event(txn, {world_.now, bad ? "Warning" : "Normal", object.key(), "status", "system", std::move(message)});
+    }
+    conditions.push_back(to_value(c));
+  }
+  status.set("conditions", std::move(conditions));
+  if (status == before) return;
+  auto updated = std::make_shared<Object>(object);
+  updated->resource.status = std::move(status);
+  const Key key = object.key();
+  objects_.stage_status(txn, updated->resource);
+  world_.put(std::move(updated));
+  // A conflict means that the object is gone: its status goes with it.
+  objects_.store().commit_async(std::move(txn), [key](Result<Revision> written) {
+    if (!written && written.error().code != Code::conflict)
+      log::error("a status could not be written", {{"key", to_string(key)}, {"why", written.error().message}});
+  });
+  for (const Key& affected : world_.affected_by(key))
+    if (affected != key && world_.find(affected)) queue_.add(affected, Priority::event, Millis{0});
+}
+
+void Loop::perform(const Key& key, std::vector<Action> actions) {
+  states_[key].in_flight = true;
+  ++in_flight_;
+  Done work;
+  work.key = key;
+  for (Action& action : actions) work.items.push_back({std::move(action), Outcome{}, Millis{0}});
+  executor_.post([this, work = std::move(work)]() mutable { post(run_actions(std::move(work))); });
+}
+
+void Loop::take(Done done) {
+  --in_flight_;
+  KeyState& state = states_[done.key];
+  state.in_flight = false;
+  state.needs_revision = std::max(state.needs_revision, done.revision);
+  record(done);
+  bool failed = false;
+  for (const Done::Item& item : done.items) {
+    if (std::holds_alternative<CloudAction>(item.action.effect)) {
+      state.needs_inventory = observations_started_ + 1;
+    }
+    if (item.outcome) {
+      ++actions_;
+      log::info("done", {{"key", to_string(done.key)}, {"action", action_name(item.action)}, {"detail", describe(item.action)},
+                         {"took_ms", item.took.count()}});
+    } else {
+      failed = true;
+      note_failure(done.key, item.action, item.outcome.error());
+    }
+  }
+  if (!failed) world_.failures.erase(done.key);
+  if (!world_.find(done.key)) {
+    states_.erase(done.key);
+    return;
+  }
+  if (state.needs_inventory > world_.inventory->sequence) observe();
+  queue_.add(done.key, Priority::event, Millis{0});
+}
+
+void Loop::note_failure(const Key& key, const Action& action, const Error& error) {
+  // Stale knowledge is no failure: look again and plan again.
+  if (error.code == Code::conflict || error.code == Code::not_found) {
+    states_[key].needs_inventory = observations_started_ + 1;
+    Failure& failure = world_.failures[key];
+    if (++failure.attempts <= 3) {
+      failure.action = action_name(action);
+      failure.code = error.code;
+      failure.message = error.message;
+      if (!failure.since.set()) failure.since = world_.now;
+      failure.next_retry = world_.now + kStaleRetry;
+      failure.stale = true;
+      return;
+    }
+    --failure.attempts;
+  }
+  ++failures_;
+  Failure& failure = world_.failures[key];
+  failure.stale = false;
+  if (failure.attempts == 0 || failure.message != error.message) failure.since = world_.now;
+  failure.action = action_name(action);
+  failure.code = error.code;
+  failure.message = error.message;
+  ++failure.attempts;
+  Millis delay = kFirstRetry * (int64_t{1} << std::min(failure.attempts - 1, 10));
+  if (error.code == Code::invalid || error.code == Code::denied) delay = std::max(delay, kTerminalRetry);
+  delay = std::min(delay, kLongestRetry);
+  delay = delay / 2 + Millis{static_cast<int64_t>(rng_.next() % static_cast<uint64_t>(delay.count() / 2 + 1))};
+  if (error.retry_after) delay = std::max(delay, *error.retry_after);
+  failure.next_retry = world_.now + delay;
+  log::warning("failed", {{"key", to_string(key)}, {"action", action_name(action)}, {"why", error.message},
+                          {"attempt", failure.attempts}, {"retry_in_ms", delay.count()}});
+}
+
+LoopHealth Loop::health() {
+  std::lock_guard world_lock(world_mutex_);
+  LoopHealth health;
+  const Inventory& cloud = *world_.inventory;
+  health.observing = cloud.sequence > 0 && cloud.servers_known && cloud.volumes_known && cloud.ports_known;
+  health.trouble = cloud.sequence == 0 ? "the cloud has not been observed yet" : cloud.trouble;
+  health.queue = queue_.size();
+  health.in_flight = in_flight_;
+  for (const auto& [key, object] : world_.objects()) health.instances += key.kind == "DatabaseInstance";
+  for (const auto& [server, guest] : world_.guests)
+    health.guests_heard += guest.report && world_.now - guest.heard < Millis{60'000};
+  health.passes = passes_;
+  health.actions = actions_;
+  health.failures = failures_;
+  health.refused = refused_;
+  return health;
+}
+
+}  // namespace trove

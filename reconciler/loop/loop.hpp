@@ -1,0 +1,128 @@
+// When and why. One thread owns the world, plans keys and hands effects to the executor; whatever happens elsewhere (a
+// commit, an observation, a guest's report, a finished effect) is delivered into one inbox. step() does all that can be
+// done now and says how long nothing will happen: production waits so long, a simulation moves its clock.
+#pragma once
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <variant>
+#include <vector>
+#include "reconciler/api/ports.hpp"
+#include "reconciler/guard/guard.hpp"
+#include "reconciler/loop/executor.hpp"
+#include "reconciler/loop/hub.hpp"
+#include "reconciler/loop/queue.hpp"
+#include "reconciler/objects.hpp"
+#include "reconciler/secrets.hpp"
+
+namespace trove {
+
+struct LoopOptions {
+  Millis observe_period{10'000};     // anti-entropy; what happens here and now is observed at once
+  Millis longest_wait{60'000};
+};
+inline constexpr size_t kMaxInFlight = 64;         // effects out at once
+inline constexpr size_t kMaxEventsPerObject = 200;  // older ones are swept
+inline constexpr size_t kMaxActionLog = 20'000;
+
+class Loop final : public PlanSource, public LoopStatus {
+ public:
+  Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Executor& executor, const Clock& clock, Rng& rng,
+       LoopOptions options = {});
+
+  // Reads everything from the store and returns the revision that a watch has to go on from. Once, before step().
+  Result<Revision> load();
+  // Does all that can be done now. Returns how long to wait if nothing is delivered. The loop's thread only.
+  Millis step();
+  // Sleeps until something is delivered or `most` has passed.
+  void wait(Millis most);
+
+  // From any thread.
+  void deliver(WatchBatch batch);
+  void deliver_report(const std::string& server, guest::Report report);
+  void cloud_changed();          // something happened in the cloud: look now
+  void wake();
+
+  Result<Value> plan(const std::string& project, const std::vector<Resource>& proposed,
+                     const std::vector<Key>& removed) override;
+  Result<Value> plan_of(const Key& key) override;
+  LoopHealth health() override;
+
+ private:
+  struct Done {                  // of the actions of one key
+    Key key;
+    struct Item {
+      Action action;
+      Result<Outcome> outcome = Outcome{};
+      Millis took{0};
+    };
+    std::vector<Item> items;
+    Revision revision = 0;       // the newest commit among them
+  };
+  struct Reported {
+    std::string server;
+    guest::Report report;
+  };
+  struct Failed {                // an observation or watch that needs a reload
+    std::string why;
+  };
+  using Input = std::variant<WatchBatch, Inventory, Reported, Done>;
+  struct KeyState {
+    bool in_flight = false, dirty = false;
+    uint64_t needs_inventory = 0;      // sequence
+    Revision needs_revision = 0;
+  };
+
+  void take(WatchBatch batch);
+  void take(Inventory inventory);
+  void take(Reported reported);
+  void take(Done done);
+  void post(Input input);
+  void reconcile(const Key& key);
+  void write_status(const Object& object, Value status);
+  void perform(const Key& key, std::vector<Action> actions);
+  Done run_actions(Done work);                      // on the executor
+  Result<Outcome> run_action(const Action& action, Revision& revision);
+  Result<Revision> generate_secret(const GenerateSecret& generate);
+  void record(const Done& done);
+  void note_failure(const Key& key, const Action& action, const Error& error);
+  void touch(const Key& key, Priority priority);    // the key and everything that may read it
+  void observe();
+  void sweep();
+  Value plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
+                     const std::vector<Key>& removed);
+
+  Objects& objects_;
+  Cloud& cloud_;
+  const Sealer& sealer_;
+  Hub& hub_;
+  Executor& executor_;
+  const Clock& clock_;
+  Rng& rng_;
+  LoopOptions options_;
+
+  std::mutex inbox_mutex_;
+  std::condition_variable inbox_wake_;
+  std::vector<Input> inbox_;
+  bool look_now_ = false;        // cloud_changed()
+  bool woken_ = false;
+
+  std::mutex world_mutex_;       // held by step(); plan() copies under it
+  World world_;
+  Guardian guard_;
+  Verifiers verifiers_;
+  KeyQueue queue_;
+  std::map<Key, KeyState> states_;
+  std::map<std::string, size_t> owner_digests_;     // uid -> hash of what the inventory says of it
+  std::map<std::string, Key> key_of_uid_;
+  Revision revision_ = 0;                            // of the store, as delivered
+  uint64_t observations_started_ = 0;
+  bool observing_ = false, observe_again_ = false;
+  Millis next_observation_{0};
+  Millis next_sweep_{0};
+  size_t in_flight_ = 0;
+  uint64_t passes_ = 0, actions_ = 0, failures_ = 0, refused_ = 0;
+};
+
+}  // namespace trove

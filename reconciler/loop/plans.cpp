@@ -1,0 +1,150 @@
+// The plans that people read: the loop's own planner run ahead on a copy of the world.
+#include "reconciler/kinds/preview.hpp"
+#include "reconciler/loop/loop.hpp"
+#include "specs/decode.hpp"
+
+namespace trove {
+namespace {
+
+Value step_to_value(const PreviewStep& step, int64_t number) {
+  Value value = Value::map({{"step", number},
+                            {"object", to_string(step.object)},
+                            {"action", step.action},
+                            {"detail", step.detail},
+                            {"change", to_string(step.change)}});
+  if (!step.interrupts.empty()) value.set("interrupts", step.interrupts);
+  return value;
+}
+
+Value preview_to_value(const Preview& preview, Value plan) {
+  Value actions = Value::list();
+  int64_t number = 0;
+  for (const PreviewStep& step : preview.steps) actions.push_back(step_to_value(step, ++number));
+  Value waiting = Value::list();
+  for (const PreviewWait& wait : preview.waits)
+    waiting.push_back(Value::map({{"object", to_string(wait.object)}, {"reason", wait.reason}, {"message", wait.message}}));
+  plan.set("actions", std::move(actions));
+  plan.set("waiting", std::move(waiting));
+  plan.set("complete", preview.complete);
+  return plan;
+}
+
+Value changes_to_value(const std::vector<FieldChange>& changes) {
+  Value list = Value::list();
+  for (const FieldChange& change : changes)
+    list.push_back(Value::map({{"path", change.path},
+                               {"before", change.before},
+                               {"after", change.after},
+                               {"change", to_string(change.change)}}));
+  return list;
+}
+
+}  // namespace
+
+Result<Value> Loop::plan(const std::string& project, const std::vector<Resource>& proposed, const std::vector<Key>& removed) {
+  World world;
+  {
+    std::lock_guard lock(world_mutex_);
+    world = world_;
+  }
+  return plan_to_json(project, std::move(world), proposed, removed);
+}
+
+Value Loop::plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
+                         const std::vector<Key>& removed) {
+  world.failures.clear();   // a plan says what would be done, not when it is tried again
+  Value objects = Value::list();
+  int64_t add = 0, change = 0, destroy = 0, forget = 0;
+  std::vector<Key> keys;
+  for (const Resource& wanted : proposed) {
+    const Key key = wanted.key();
+    const Object* current = world.find(key);
+    const Kind* kind = find_kind(wanted.kind);
+    Value entry = Value::map({{"kind", wanted.kind}, {"name", wanted.metadata.name}});
+    Resource next = wanted;
+    Value changes = Value::list();
+    Value notes = Value::list();
+    if (!current) {
+      entry.set("op", "create");
+      ++add;
+      next.metadata.uid = "new-" + wanted.kind + "-" + wanted.metadata.name;
+      next.metadata.generation = 1;
+      next.metadata.creation_timestamp = world.now;
+      next.metadata.resource_version = 0;
+      if (kind) changes = changes_to_value(diff_specs(*kind, Value::map(), wanted.spec));
+      if (wanted.kind == "User" && wanted.spec.find_path("password.generate"))
+        notes.push_back("password generated into secret/" + wanted.metadata.name + "-password");
+    } else {
+      next.metadata = current->meta();
+      next.metadata.labels = wanted.metadata.labels;
+      next.metadata.annotations = wanted.metadata.annotations;
+      next.status = current->resource.status;
+      if (kind) changes = changes_to_value(diff_specs(*kind, current->resource.spec, wanted.spec));
+      const bool same = changes.empty();
+      if (!same) ++next.metadata.generation, ++change;
+      entry.set("op", same ? "unchanged" : "update");
+    }
+    if (wanted.kind == "ConfigurationGroup" && current) {
+      int64_t instances = 0;
+      for (const Key& referrer : world.referrers(key)) instances += referrer.kind == "DatabaseInstance";
+      if (instances > 1) notes.push_back("shared by " + std::to_string(instances) + " instances");
+    }
+    entry.set("changes", std::move(changes));
+    entry.set("notes", std::move(notes));
+    objects.push_back(std::move(entry));
+    world.put(make_object(std::move(next)));
+    keys.push_back(key);
+  }
+  // A login whose password is only known once its Secret is stored still shows up in the plan.
+  for (const Key& key : keys) {
+    const Object* object = world.find(key);
+    if (key.kind != "User" || !object) continue;
+    const auto& user = object->as<UserSpec>();
+    if (!user.secret_name.empty() && world.find({key.project, "Secret", user.secret_name}))
+      world.verifiers.try_emplace(key, "(from its Secret)");
+  }
+  for (const Key& key : removed) {
+    const Object* current = world.find(key);
+    if (!current) continue;
+    const Common& common = common_of(current->spec);
+    const bool goes = common.deletion == Common::Deletion::remove;
+    ++(goes ? destroy : forget);
+    Value notes = Value::list();
+    notes.push_back(goes ? "deletionPolicy Delete" : "deletionPolicy Retain: forgotten, not dropped");
+    objects.push_back(Value::map({{"op", goes ? "delete" : "forget"},
+                                  {"kind", key.kind},
+                                  {"name", key.name},
+                                  {"changes", Value::list()},
+                                  {"notes", std::move(notes)}}));
+    Resource next = current->resource;
+    next.metadata.deletion_timestamp = world.now;
+    world.put(make_object(std::move(next)));
+    keys.push_back(key);
+  }
+  Value plan = Value::map({{"project", project},
+                           {"revision", std::to_string(objects_.store().revision())},
+                           {"observedAt", format_time(world.inventory->as_of)},
+                           {"objects", std::move(objects)},
+                           {"summary", Value::map({{"add", add}, {"change", change}, {"destroy", destroy}, {"forget", forget}})}});
+  std::set<Key> start;
+  for (const Key& key : keys)
+    for (const Key& affected : world.affected_by(key)) start.insert(affected);
+  return preview_to_value(preview(std::move(world), {start.begin(), start.end()}), std::move(plan));
+}
+
+Result<Value> Loop::plan_of(const Key& key) {
+  World world;
+  {
+    std::lock_guard lock(world_mutex_);
+    world = world_;
+  }
+  if (!world.find(key)) return fail(Code::not_found, to_string(key) + " does not exist");
+  const std::vector<Key> keys = world.affected_by(key);
+  Value plan = Value::map({{"project", key.project},
+                           {"object", to_string(key)},
+                           {"revision", std::to_string(objects_.store().revision())},
+                           {"observedAt", format_time(world.inventory->as_of)}});
+  return preview_to_value(preview(std::move(world), keys), std::move(plan));
+}
+
+}  // namespace trove

@@ -1,0 +1,228 @@
+#include "reconciler/objects.hpp"
+
+#include <atomic>
+
+#include "specs/json.hpp"
+
+namespace trove {
+namespace {
+
+std::string path_of(std::string_view root, const Key& key) {
+  std::string path(root);
+  path += key.project;
+  path += '/';
+  path += key.kind;
+  path += '/';
+  path += key.name;
+  return path;
+}
+
+std::string padded(int64_t number, int width) {
+  std::string digits = std::to_string(number);
+  return digits.size() >= static_cast<size_t>(width) ? digits : std::string(width - digits.size(), '0') + digits;
+}
+
+// Two events of one millisecond need two keys; a process-wide counter is enough because one daemon owns a store.
+std::string unique_stamp(Time time) {
+  static std::atomic<uint64_t> counter{0};
+  return padded(time.ms, 13) + "-" + padded(static_cast<int64_t>(counter++ % 1'000'000), 6);
+}
+
+}  // namespace
+
+Value to_value(const Event& event) {
+  return Value::map({{"time", format_time(event.time)},
+                     {"type", event.type},
+                     {"object", to_string(event.object)},
+                     {"project", event.object.project},
+                     {"kind", event.object.kind},
+                     {"name", event.object.name},
+                     {"action", event.action},
+                     {"by", event.by},
+                     {"message", event.message}});
+}
+
+Event event_from_value(const Value& value) {
+  Event event;
+  event.time = parse_time(value["time"].text()).value_or(Time{});
+  event.type = value["type"].text_or("Normal");
+  event.object = {value["project"].text(), value["kind"].text(), value["name"].text()};
+  event.action = value["action"].text();
+  event.by = value["by"].text_or("system");
+  event.message = value["message"].text();
+  return event;
+}
+
+std::string Objects::spec_key(const Key& key) { return path_of("/spec/", key); }
+std::string Objects::status_key(const Key& key) { return path_of("/status/", key); }
+
+std::optional<Key> Objects::key_of(std::string_view store_key) {
+  for (std::string_view root : {"/spec/", "/status/"}) {
+    if (!store_key.starts_with(root)) continue;
+    std::string_view rest = store_key.substr(root.size());
+    size_t first = rest.find('/');
+    if (first == std::string_view::npos) return std::nullopt;
+    size_t second = rest.find('/', first + 1);
+    if (second == std::string_view::npos) return std::nullopt;
+    return Key{std::string(rest.substr(0, first)), std::string(rest.substr(first + 1, second - first - 1)),
+               std::string(rest.substr(second + 1))};
+  }
+  return std::nullopt;
+}
+
+Result<Resource> Objects::parse_spec(const std::string& value, Revision revision) {
+  Result<Value> parsed = parse_json(value);
+  if (!parsed) return fail(Code::corrupt, "a stored object is not JSON: " + parsed.error().message);
+  Resource resource = resource_from_value(*parsed);
+  resource.metadata.resource_version = revision;
+  return resource;
+}
+
+Value Objects::parse_status(const std::string& value, const std::string& uid) {
+  Result<Value> parsed = parse_json(value);
+  if (!parsed || (*parsed)["uid"].text() != uid) return {};
+  return (*parsed)["status"];
+}
+
+Result<std::optional<Resource>> Objects::get(const Key& key) {
+  auto stored = store_.get(spec_key(key));
+  if (!stored) return tl::unexpected(stored.error());
+  if (!*stored) return std::optional<Resource>{};
+  Result<Resource> resource = parse_spec((*stored)->value, (*stored)->modified);
+  if (!resource) return tl::unexpected(resource.error());
+  auto status = store_.get(status_key(key));
+  if (!status) return tl::unexpected(status.error());
+  if (*status) {
+    Value value = parse_status((*status)->value, resource->metadata.uid);
+    if (value.is_map()) resource->status = std::move(value);
+  }
+  return std::optional<Resource>(std::move(*resource));
+}
+
+Result<ResourcePage> Objects::list(const std::string& project, const std::string& kind, size_t limit,
+                                   const std::string& after) {
+  // Across all projects the kind is the second path part, so those lists filter; within a project the range is exact.
+  std::string prefix = project.empty() ? "/spec/" : "/spec/" + project + "/" + kind + "/";
+  std::string first = after.empty() ? prefix : after + std::string(1, '\0');
+  std::string last = prefix_end(prefix);
+  ResourcePage page;
+  while (true) {
+    size_t want = limit == 0 ? 1000 : limit - page.items.size();
+    auto read = store_.range(first, last, want);
+    if (!read) return tl::unexpected(read.error());
+    page.revision = read->revision;
+    for (KeyValue& item : read->items) {
+      first = item.key + std::string(1, '\0');
+      std::optional<Key> key = key_of(item.key);
+      if (!key || key->kind != kind) continue;
+      Result<Resource> resource = parse_spec(item.value, item.modified);
+      if (!resource) return tl::unexpected(resource.error());
+      page.items.push_back(std::move(*resource));
+      page.next = item.key;
+    }
+    if (!read->more) {
+      page.next.clear();
+      break;
+    }
+    if (limit != 0 && page.items.size() >= limit) break;
+  }
+  if (page.items.empty()) return page;
+  // Statuses of the same stretch in one range, merged by walking both in step.
+  std::string low = status_key(page.items.front().key());
+  std::string high = status_key(page.items.back().key()) + std::string(1, '\0');
+  size_t at = 0;
+  while (true) {
+    auto read = store_.range(low, high, 1000);
+    if (!read) return tl::unexpected(read.error());
+    for (KeyValue& item : read->items) {
+      while (at < page.items.size() && status_key(page.items[at].key()) < item.key) ++at;
+      if (at < page.items.size() && status_key(page.items[at].key()) == item.key) {
+        Value status = parse_status(item.value, page.items[at].metadata.uid);
+        if (status.is_map()) page.items[at].status = std::move(status);
+      }
+      low = item.key + std::string(1, '\0');
+    }
+    if (!read->more) break;
+  }
+  return page;
+}
+
+Result<std::vector<Event>> Objects::events(const Key& key, size_t limit) {
+  std::string prefix = path_of("/event/", key) + "/";
+  auto read = store_.range(prefix, prefix_end(prefix), 0);
+  if (!read) return tl::unexpected(read.error());
+  std::vector<Event> events;
+  size_t skip = limit != 0 && read->items.size() > limit ? read->items.size() - limit : 0;
+  for (size_t i = skip; i < read->items.size(); ++i) {
+    Result<Value> value = parse_json(read->items[i].value);
+    if (value) events.push_back(event_from_value(*value));
+  }
+  return events;
+}
+
+Result<std::vector<HistoryEntry>> Objects::history(const std::string& uid) {
+  std::string prefix = "/history/" + uid + "/";
+  auto read = store_.range(prefix, prefix_end(prefix), 0);
+  if (!read) return tl::unexpected(read.error());
+  std::vector<HistoryEntry> entries;
+  for (const KeyValue& item : read->items) {
+    Result<Value> value = parse_json(item.value);
+    if (!value) return fail(Code::corrupt, "a stored history entry is not JSON: " + item.key);
+    HistoryEntry entry;
+    entry.generation = (*value)["generation"].int_or(0);
+    entry.time = parse_time((*value)["time"].text()).value_or(Time{});
+    entry.author = (*value)["author"].text();
+    entry.spec = (*value)["spec"];
+    entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+void Objects::stage_put(Txn& txn, const Resource& resource, const std::string& author) const {
+  const std::string key = spec_key(resource.key());
+  Guard guard;
+  guard.key = key;
+  if (resource.metadata.resource_version == 0) {
+    guard.what = Guard::What::absent;
+  } else {
+    guard.what = Guard::What::modified_is;
+    guard.revision = resource.metadata.resource_version;
+  }
+  txn.guards.push_back(std::move(guard));
+  Resource stored = resource;
+  stored.status = Value::map();
+  stored.metadata.resource_version = 0;
+  txn.ops.push_back({Op::Kind::put, key, dump_json(to_value(stored)), 0});
+  if (author.empty()) return;
+  Value entry = Value::map({{"generation", resource.metadata.generation},
+                            {"time", format_time(clock_.wall())},
+                            {"author", author},
+                            {"kind", resource.kind},
+                            {"name", resource.metadata.name},
+                            {"spec", resource.spec}});
+  txn.ops.push_back({Op::Kind::put,
+                     "/history/" + resource.metadata.uid + "/" + padded(resource.metadata.generation, 10),
+                     dump_json(entry), 0});
+}
+
+void Objects::stage_status(Txn& txn, const Resource& resource) const {
+  txn.guards.push_back({Guard::What::present, spec_key(resource.key()), 0});
+  Value value = Value::map({{"uid", resource.metadata.uid}, {"status", resource.status}});
+  txn.ops.push_back({Op::Kind::put, status_key(resource.key()), dump_json(value), 0});
+}
+
+void Objects::stage_remove(Txn& txn, const Resource& resource) const {
+  const std::string key = spec_key(resource.key());
+  txn.guards.push_back({Guard::What::modified_is, key, resource.metadata.resource_version});
+  txn.ops.push_back({Op::Kind::remove, key, "", 0});
+  txn.ops.push_back({Op::Kind::remove, status_key(resource.key()), "", 0});
+}
+
+void Objects::stage_event(Txn& txn, const Event& event) const {
+  Event stamped = event;
+  if (!stamped.time.set()) stamped.time = clock_.wall();
+  txn.ops.push_back({Op::Kind::put, path_of("/event/", event.object) + "/" + unique_stamp(stamped.time),
+                     dump_json(to_value(stamped)), 0});
+}
+
+}  // namespace trove

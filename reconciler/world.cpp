@@ -1,0 +1,133 @@
+#include "reconciler/world.hpp"
+
+#include <algorithm>
+
+#include "specs/decode.hpp"
+
+namespace trove {
+
+const Common& common_of(const AnySpec& spec) {
+  static const Common none;
+  return std::visit(
+      [](const auto& s) -> const Common& {
+        if constexpr (std::is_same_v<std::decay_t<decltype(s)>, std::monostate>) return none;
+        else return s;
+      },
+      spec);
+}
+
+std::shared_ptr<const Object> make_object(Resource resource) {
+  auto object = std::make_shared<Object>();
+  const Value& spec = resource.spec;
+  const std::string& name = resource.metadata.name;
+  if (resource.kind == "DatabaseInstance") object->spec = database_instance_spec(spec);
+  else if (resource.kind == "Database") object->spec = database_spec(spec, name);
+  else if (resource.kind == "User") object->spec = user_spec(spec, name);
+  else if (resource.kind == "Volume") object->spec = volume_spec(spec);
+  else if (resource.kind == "Secret") object->spec = secret_spec(spec);
+  else if (resource.kind == "ConfigurationGroup") object->spec = configuration_group_spec(spec);
+  else if (resource.kind == "BackupSchedule") object->spec = backup_schedule_spec(spec);
+  else if (resource.kind == "Backup") object->spec = backup_spec(spec);
+  else if (resource.kind == "Operation") object->spec = operation_spec(spec);
+  for (const Reference& reference : references_of(resource))
+    object->references.push_back({resource.metadata.project, reference.kind, reference.name});
+  for (const OwnerReference& owner : resource.metadata.owner_references)
+    object->references.push_back({resource.metadata.project, owner.kind, owner.name});
+  // A generated password lives in a Secret that the spec does not spell out.
+  if (const auto* user = std::get_if<UserSpec>(&object->spec); user && user->generate_length > 0)
+    object->references.push_back({resource.metadata.project, "Secret", name + "-password"});
+  std::sort(object->references.begin(), object->references.end());
+  object->references.erase(std::unique(object->references.begin(), object->references.end()), object->references.end());
+  object->resource = std::move(resource);
+  return object;
+}
+
+void World::put(std::shared_ptr<const Object> object) {
+  Key key = object->key();
+  remove(key);
+  for (const Key& target : object->references) referrers_[target].insert(key);
+  objects_[std::move(key)] = std::move(object);
+}
+
+void World::remove(const Key& key) {
+  auto found = objects_.find(key);
+  if (found == objects_.end()) return;
+  for (const Key& target : found->second->references) {
+    auto refs = referrers_.find(target);
+    if (refs == referrers_.end()) continue;
+    refs->second.erase(key);
+    if (refs->second.empty()) referrers_.erase(refs);
+  }
+  objects_.erase(found);
+}
+
+const Object* World::find(const Key& key) const {
+  auto found = objects_.find(key);
+  return found == objects_.end() ? nullptr : found->second.get();
+}
+
+const std::set<Key>& World::referrers(const Key& key) const {
+  static const std::set<Key> none;
+  auto found = referrers_.find(key);
+  return found == referrers_.end() ? none : found->second;
+}
+
+std::vector<Key> World::affected_by(const Key& key) const {
+  std::set<Key> keys{key};
+  const bool passes_on = key.kind == "Secret" || key.kind == "ConfigurationGroup";
+  for (const Key& referrer : referrers(key)) {
+    keys.insert(referrer);
+    if (!passes_on) continue;
+    if (const Object* object = find(referrer)) keys.insert(object->references.begin(), object->references.end());
+  }
+  if (const Object* object = find(key)) keys.insert(object->references.begin(), object->references.end());
+  return {keys.begin(), keys.end()};
+}
+
+void World::set_inventory(std::shared_ptr<const Inventory> fresh) {
+  inventory = std::move(fresh);
+  servers_by_uid_.clear();
+  volumes_by_uid_.clear();
+  ports_by_uid_.clear();
+  for (const Server& server : inventory->servers)
+    if (!server.token.uid.empty()) servers_by_uid_.emplace(server.token.uid, &server);
+  for (const CloudVolume& volume : inventory->volumes)
+    if (!volume.token.uid.empty()) volumes_by_uid_.emplace(volume.token.uid, &volume);
+  for (const Port& port : inventory->ports)
+    if (!port.token.uid.empty()) ports_by_uid_.emplace(port.token.uid, &port);
+}
+
+std::vector<const Server*> World::servers_of(const std::string& uid) const {
+  std::vector<const Server*> found;
+  auto [first, last] = servers_by_uid_.equal_range(uid);
+  for (auto it = first; it != last; ++it) found.push_back(it->second);
+  return found;
+}
+
+namespace {
+// Two that carry one token: the one in use stays. What is surplus is the business of the guard and the collector.
+template <class Thing, class InUse>
+Observed<Thing> only(const std::multimap<std::string, const Thing*>& index, const std::string& uid, bool known, InUse in_use) {
+  auto [first, last] = index.equal_range(uid);
+  const Thing* best = nullptr;
+  for (auto it = first; it != last; ++it)
+    if (!best || (in_use(*it->second) && !in_use(*best))) best = it->second;
+  if (best) return Observed<Thing>::known(*best);
+  return known ? Observed<Thing>::absent() : Observed<Thing>::unknown();
+}
+}  // namespace
+
+Observed<CloudVolume> World::volume_of(const std::string& uid) const {
+  return only(volumes_by_uid_, uid, inventory->volumes_known, [](const CloudVolume& v) { return !v.server_id.empty(); });
+}
+Observed<Port> World::port_of(const std::string& uid) const {
+  return only(ports_by_uid_, uid, inventory->ports_known, [](const Port& p) { return !p.device_id.empty(); });
+}
+
+int64_t World::flavor_ram_mib(const std::string& flavor) const {
+  for (const Flavor& f : inventory->flavors)
+    if (f.name == flavor) return f.ram_mib;
+  return 0;
+}
+
+}  // namespace trove

@@ -1,0 +1,86 @@
+// Everything a plan may read, as plain data: objects with their parsed specs, the last inventory, the guests' reports,
+// failures of earlier actions and the time. Copying is cheap (objects and inventory are shared and immutable), so that a
+// preview can run ahead on a copy. Owned by the loop's thread; a copy belongs to whoever took it.
+#pragma once
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+#include "providers/cloud.hpp"
+#include "providers/guest/protocol.hpp"
+#include "specs/kinds/specs.hpp"
+#include "specs/resource.hpp"
+
+namespace trove {
+
+using AnySpec = std::variant<std::monostate, DatabaseInstanceSpec, DatabaseSpec, UserSpec, VolumeSpec, SecretSpec,
+                             ConfigurationGroupSpec, BackupScheduleSpec, BackupSpec, OperationSpec>;
+const Common& common_of(const AnySpec& spec);
+
+struct Object {
+  Resource resource;
+  AnySpec spec;
+  std::vector<Key> references;     // what the spec and the owner references point to
+
+  const Metadata& meta() const { return resource.metadata; }
+  Key key() const { return resource.key(); }
+  bool deleting() const { return resource.deleting(); }
+  template <class Spec>
+  const Spec& as() const { return std::get<Spec>(spec); }
+};
+std::shared_ptr<const Object> make_object(Resource resource);
+
+// What one server's guest last said, and what it was last told.
+struct GuestState {
+  std::optional<guest::Document> document;   // as planned: its URLs are unsigned (the hub signs them)
+  std::string document_digest;               // of the signed one, which the guest reports back
+  std::optional<guest::Report> report;
+  Time heard;
+};
+
+// The last failed action of a key; cleared by success or by any change of the key's inputs.
+struct Failure {
+  std::string action;              // "nova.server.create"
+  Code code = Code::internal;
+  std::string message;
+  Time since, next_retry;
+  int attempts = 0;
+  bool stale = false;              // planned from old facts: looked at again at once, and not worth a word
+};
+
+class World {
+ public:
+  Time now;
+  Time started;                    // of this control plane: for patience with guests after a restart
+  std::shared_ptr<const Inventory> inventory = std::make_shared<Inventory>();
+  std::map<std::string, GuestState> guests;        // by server token text
+  std::map<Key, std::string> verifiers;            // of User objects and of instances' root; by key; never printed
+  std::map<Key, Failure> failures;
+
+  void put(std::shared_ptr<const Object> object);
+  void remove(const Key& key);
+  const Object* find(const Key& key) const;
+  const std::map<Key, std::shared_ptr<const Object>>& objects() const { return objects_; }
+  // Keys of objects whose spec or owner reference names `key`.
+  const std::set<Key>& referrers(const Key& key) const;
+  // Everything whose plan may read `key`: itself, what it refers to, what refers to it, and one step further through
+  // secrets and configuration groups.
+  std::vector<Key> affected_by(const Key& key) const;
+
+  void set_inventory(std::shared_ptr<const Inventory> inventory);
+  std::vector<const Server*> servers_of(const std::string& uid) const;
+  Observed<CloudVolume> volume_of(const std::string& uid) const;
+  Observed<Port> port_of(const std::string& uid) const;
+  int64_t flavor_ram_mib(const std::string& flavor) const;   // 0 = no such flavor
+
+ private:
+  std::map<Key, std::shared_ptr<const Object>> objects_;
+  std::map<Key, std::set<Key>> referrers_;
+  std::multimap<std::string, const Server*> servers_by_uid_;
+  std::multimap<std::string, const CloudVolume*> volumes_by_uid_;
+  std::multimap<std::string, const Port*> ports_by_uid_;
+};
+
+}  // namespace trove
