@@ -1,9 +1,11 @@
 // What the API needs from the loop, and nothing more. Implementations are thread-safe.
 #pragma once
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 #include "providers/guest/protocol.hpp"
+#include "providers/object_store.hpp"   // ObjectStore: what guests upload to
 #include "specs/resource.hpp"
 
 namespace trove {
@@ -30,27 +32,6 @@ class GuestHub {
   virtual Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after, Millis wait) = 0;
   virtual Result<void> report(const std::string& server, guest::Report report) = 0;
   virtual void stop() = 0;   // wakes every waiting document()
-};
-
-// The local object store behind short-lived URLs. Streams; never whole objects in memory.
-class ObjectStore {
- public:
-  virtual ~ObjectStore() = default;
-  class Upload {                       // dropped without finish() = nothing is kept
-   public:
-    virtual ~Upload() = default;
-    virtual Result<void> write(std::string_view piece) = 0;
-    virtual Result<int64_t> finish() = 0;   // fsync and rename; bytes
-  };
-  class Download {
-   public:
-    virtual ~Download() = default;
-    virtual int64_t bytes() const = 0;
-    virtual Result<std::string> read(size_t most) = 0;   // empty at the end
-  };
-  // `query` holds expires and signature; denied when they do not fit method and key, or time is over.
-  virtual Result<std::unique_ptr<Upload>> upload(const std::string& key, const std::string& expires, const std::string& signature) = 0;
-  virtual Result<std::unique_ptr<Download>> download(const std::string& key, const std::string& expires, const std::string& signature) = 0;
 };
 
 // Figures for /metrics, /healthz and `describe`.

@@ -17,6 +17,14 @@ using Revision = uint64_t;   // one global, strictly increasing with each commit
 inline constexpr size_t kMaxValueBytes = 256u << 10;
 inline constexpr size_t kMaxTxnOps = 20'000;         // one apply of 5,000 documents is one transaction
 inline constexpr size_t kMaxTxnBytes = 64u << 20;
+inline constexpr size_t kMaxKeyBytes = 2u << 10;
+inline constexpr size_t kMaxTxnIdBytes = 128;
+inline constexpr size_t kDefaultPageItems = 10'000;
+inline constexpr size_t kMaxPageBytes = 64u << 20;   // a page ends early, with `more`, once it holds so much
+
+// Written by every opening of a store: how often it was opened, as decimal text. A transaction that guards its
+// modified revision cannot be committed by, or on behalf of, an earlier process.
+inline constexpr const char* kBootEpochKey = "/store/boot_epoch";
 
 struct KeyValue {
   std::string key, value;
@@ -28,6 +36,8 @@ struct Guard {
   std::string key;
   Revision revision = 0;
 };
+// A removal of an absent key changes nothing; a transaction that changes nothing makes no revision. A guard sees an
+// absent key as created and modified at 0.
 struct Op {
   enum class Kind { put, remove } kind = Kind::put;
   std::string key, value;
@@ -35,7 +45,7 @@ struct Op {
 };
 struct Txn {
   std::vector<Guard> guards;
-  std::vector<Op> ops;
+  std::vector<Op> ops;  // a key at most once (as etcd has it): otherwise invalid
   std::string id;       // makes a retry after outcome_unknown safe; "" = not needed
 };
 struct Page {
@@ -43,7 +53,7 @@ struct Page {
   Revision revision = 0;         // the store's when it was read
   bool more = false;
 };
-// One key's change. A delete has an empty value and `deleted` set. Batches hold whole revisions.
+// One key's change. A delete has an empty value and `deleted` set. Batches hold whole revisions, each in key order.
 struct StoreEvent {
   Revision revision = 0;
   std::string key, value;
@@ -53,7 +63,8 @@ struct StoreEvent {
 struct WatchBatch {
   std::vector<StoreEvent> events;
   Revision revision = 0;      // progress: everything up to here has been delivered
-  bool compacted = false;     // the asked revision is gone: list again, then watch from the list's revision
+  bool compacted = false;     // the asked revision is gone (or never was, after a restore): list again, then watch
+                              // from the list's revision
 };
 class Watch {
  public:
@@ -71,12 +82,14 @@ class Store {
   // Durable when it returns a revision (power loss included, where the implementation is durable at all).
   // conflict: a guard did not hold; nothing was changed, and the message names the key. too_large, no_space, outcome_unknown.
   virtual Result<Revision> commit(const Txn& txn) = 0;
-  // The same without waiting: `done` is called once, from the committer's thread.
+  // The same without waiting: `done` is called once, from the committer's thread; it must not wait for the store.
+  // (From the caller's thread in the memory store, and when the queue is full: throttled.)
   virtual void commit_async(Txn txn, std::function<void(Result<Revision>)> done) = 0;
   virtual Result<std::optional<KeyValue>> get(const std::string& key) = 0;
-  // Keys in [first, last), at most `limit` (0 = 10,000). Use prefix_end() for "everything below".
+  // Keys in [first, last), at most `limit` (0 = 10,000). Use prefix_end() for "everything below"; `last` "" = no end.
   virtual Result<Page> range(const std::string& first, const std::string& last, size_t limit) = 0;
   virtual Result<std::unique_ptr<Watch>> watch(const std::string& first, const std::string& last, Revision after) = 0;
+  // A lease outlives a restart with its whole time to live. Expired keys go with the next commit or within a moment.
   virtual Result<Lease> grant(Millis ttl) = 0;
   virtual Result<void> keep(Lease lease) = 0;       // not_found once expired
   virtual Result<void> revoke(Lease lease) = 0;     // its keys go with it
@@ -88,9 +101,17 @@ class Store {
 
 std::string prefix_end(std::string_view prefix);    // the smallest key after every key that starts with prefix
 
+// How much history is kept for watches; tests make it small.
+struct StoreBounds {
+  uint64_t log_changes = 100'000;
+  uint64_t log_bytes = 256u << 20;
+  uint64_t wal_bytes = 16u << 20;      // SQLite: checkpoint even when busy once the log file passes this
+};
+
 class Clock;
-std::unique_ptr<Store> open_memory_store(const Clock& clock);
+// Watches may outlive the store that made them: they then answer empty batches at once.
+std::unique_ptr<Store> open_memory_store(const Clock& clock, StoreBounds bounds = {});
 // Takes an exclusive lock beside the file; conflict when another process has it, with its pid in the message.
-Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path, const Clock& clock);
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path, const Clock& clock, StoreBounds bounds = {});
 
 }  // namespace trove

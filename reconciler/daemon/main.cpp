@@ -1,0 +1,245 @@
+// troved: wires everything, decides nothing.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "providers/http/server.hpp"
+#include "providers/local/local.hpp"
+#include "reconciler/api/api.hpp"
+#include "reconciler/loop/runner.hpp"
+#include "specs/core/log.hpp"
+#include "specs/core/real.hpp"
+
+using namespace trove;
+
+namespace {
+
+constexpr const char* kVersion = "0.1.0";
+constexpr int kExecutorThreads = 8;
+
+struct Options {
+  std::string data;
+  std::string listen = "127.0.0.1:7780";
+  std::string cloud = "local";
+  std::string guest_program;
+  std::string subnet = "127.77.0.0/16";
+  std::string tls_certificate, tls_key;
+  std::string log_format = "text", log_level = "info";
+};
+
+int die(const std::string& what, const Error& error) {
+  std::cerr << "troved: " << what << ": " << error.message << "\n";
+  if (!error.hint.empty()) std::cerr << "        " << error.hint << "\n";
+  return error.code == Code::invalid ? 2 : 1;
+}
+
+Result<void> write_private(const std::string& path, const std::string& text) {
+  const std::string fresh = path + ".new";
+  int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (fd < 0) return fail(Code::unavailable, fresh + ": " + std::strerror(errno));
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
+  ::close(fd);
+  if (!written || ::rename(fresh.c_str(), path.c_str()) != 0)
+    return fail(Code::unavailable, path + ": " + std::strerror(errno));
+  return {};
+}
+
+std::string read_file(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+// The API's tokens: made once, 0600; a file that others can read is refused rather than trusted.
+Result<std::string> token_file(const std::string& path, Rng& rng) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) == 0) {
+    if (info.st_mode & 077) return fail(Code::denied, path + " can be read by others", "chmod 600 " + path);
+    return read_file(path);
+  }
+  const std::string text = random_text(rng, 43) + "\n";
+  if (auto written = write_private(path, text); !written) return tl::unexpected(written.error());
+  return text;
+}
+
+// systemd's readiness protocol is one datagram.
+void notify_systemd(const char* state) {
+  const char* path = std::getenv("NOTIFY_SOCKET");
+  if (!path || (path[0] != '/' && path[0] != '@')) return;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const size_t length = std::strlen(path);
+  if (length >= sizeof address.sun_path) return;
+  std::memcpy(address.sun_path, path, length);
+  if (path[0] == '@') address.sun_path[0] = '\0';
+  int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return;
+  ::sendto(fd, state, std::strlen(state), MSG_NOSIGNAL, reinterpret_cast<sockaddr*>(&address),
+           static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
+  ::close(fd);
+}
+
+std::string beside_me(const std::string& name) {
+  char path[4096];
+  ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
+  if (length <= 0) return name;
+  std::string me(path, static_cast<size_t>(length));
+  return me.substr(0, me.rfind('/') + 1) + name;
+}
+
+int run(const Options& options) {
+  RealClock clock;
+  RealRng rng;
+  const size_t colon = options.listen.rfind(':');
+  if (colon == std::string::npos)
+    return die("--listen", {Code::invalid, "\"" + options.listen + "\" is not ADDRESS:PORT", "for example 127.0.0.1:7780"});
+  const std::string address = options.listen.substr(0, colon);
+  int port = std::atoi(options.listen.c_str() + colon + 1);
+  const bool tls = !options.tls_certificate.empty();
+  if (!tls && !address.starts_with("127.") && address != "localhost" && address != "[::1]")
+    return die("--listen", {Code::denied, address + " leaves this machine, and there is no TLS",
+                            "give --tls-certificate and --tls-key, or listen on 127.0.0.1"});
+  if (::mkdir(options.data.c_str(), 0711) != 0 && errno != EEXIST)
+    return die(options.data, {Code::unavailable, std::strerror(errno), "give a directory that this user may write, with --data"});
+
+  auto store = open_sqlite_store(options.data + "/trove.db", clock);
+  if (!store) return die("the store", store.error());
+  auto sealer = Sealer::open(options.data + "/master.key", true, rng);
+  if (!sealer) return die("the master key", sealer.error());
+  auto tokens = token_file(options.data + "/token", rng);
+  if (!tokens) return die("the token file", tokens.error());
+
+  // Guests keep the address that they were given: with port 0 the one of last time is taken again.
+  const std::string endpoint_file = options.data + "/endpoint";
+  if (port == 0) {
+    const std::string last = first_line(read_file(endpoint_file));
+    if (size_t at = last.rfind(':'); at != std::string::npos) port = std::atoi(last.c_str() + at + 1);
+  }
+  std::atomic<Api*> api{nullptr};
+  http::ServerOptions http_options;
+  http_options.address = address;
+  http_options.port = port;
+  http_options.tls_certificate = options.tls_certificate;
+  http_options.tls_key = options.tls_key;
+  auto classify = [&api](const http::Request& request) {
+    Api* ready = api.load();
+    return ready ? ready->classify(request) : http::Route{};
+  };
+  auto handle = [&api](const http::Request& request, const http::Read& read) {
+    if (Api* ready = api.load()) return ready->handle(request, read);
+    http::Response starting;
+    starting.status = 503;
+    starting.headers.emplace_back("Retry-After", "1");
+    return starting;
+  };
+  auto server = http::Server::start(http_options, classify, handle);
+  if (!server && port != 0 && options.listen.ends_with(":0")) {
+    http_options.port = 0;   // somebody else has last time's port
+    server = http::Server::start(http_options, classify, handle);
+  }
+  if (!server) return die("listening on " + options.listen, server.error());
+  const std::string url = std::string(tls ? "https://" : "http://") + address + ":" + std::to_string((*server)->port());
+
+  LocalOptions local{.root = options.data + "/cloud",
+                     .guest_program = options.guest_program.empty() ? beside_me("trove-guest") : options.guest_program,
+                     .endpoint_url = url,
+                     .guest_token = [&](const Token& token) { return guest_bearer(*sealer, token); },
+                     .object_key = sealer->derive("object-urls"),
+                     .subnet = options.subnet,
+                     .clock = clock,
+                     .rng = rng};
+  auto cloud = open_local_cloud(std::move(local));
+  if (!cloud) return die("the local cloud", cloud.error());
+  LocalCloud& local_cloud = **cloud;
+
+  Hub hub(*sealer, [&](const std::string& method, const std::string& unsigned_url) {
+    // "/objects/<key>?expires=<seconds>"
+    const size_t question = unsigned_url.find('?');
+    const size_t equals = unsigned_url.find('=', question);
+    const std::string key = unsigned_url.substr(9, question - 9);
+    return local_cloud.sign_url(url, method, key, Time{std::stoll(unsigned_url.substr(equals + 1)) * 1000});
+  });
+  Objects objects(**store, clock);
+  int status = 0;
+  {
+    ThreadExecutor executor(kExecutorThreads);
+    Loop loop(objects, local_cloud, *sealer, hub, executor, clock, rng);
+    Api service(ApiOptions{.objects = objects,
+                           .sealer = *sealer,
+                           .rng = rng,
+                           .clock = clock,
+                           .plans = loop,
+                           .guests = hub,
+                           .object_store = &local_cloud,
+                           .loop = loop,
+                           .tokens = *tokens,
+                           .version = kVersion});
+    auto runner = Runner::start(loop, **store);
+    if (!runner) return die("the loop", runner.error());
+    local_cloud.on_change([&loop] { loop.cloud_changed(); });
+    api = &service;
+    if (auto written = write_private(endpoint_file, url + "\n"); !written) return die(endpoint_file, written.error());
+    log::info("ready", {{"url", url}, {"data", options.data}, {"cloud", local_cloud.name()}, {"version", kVersion}});
+    notify_systemd("READY=1");
+
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    int signal = 0;
+    sigwait(&signals, &signal);
+    notify_systemd("STOPPING=1");
+    log::info("stopping", {{"signal", signal}});
+    local_cloud.on_change({});
+    hub.stop();
+    (*server)->stop();
+    api = nullptr;
+    runner->reset();
+  }
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  CLI::App app{"troved: the control plane of trove. Servers that it made keep running when it ends."};
+  app.add_option("--data", options.data, "Directory of the store, keys and the local cloud")->required();
+  app.add_option("--listen", options.listen, "ADDRESS:PORT of the REST API; port 0 picks one and keeps it")->capture_default_str();
+  app.add_option("--cloud", options.cloud, "Where servers are made")->check(CLI::IsMember({"local"}))->capture_default_str();
+  app.add_option("--guest-program", options.guest_program, "Path of trove-guest; default: beside troved");
+  app.add_option("--subnet", options.subnet, "Loopback addresses of the local cloud's ports")->capture_default_str();
+  app.add_option("--tls-certificate", options.tls_certificate, "PEM file");
+  app.add_option("--tls-key", options.tls_key, "PEM file")->needs("--tls-certificate");
+  app.add_option("--log-format", options.log_format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  app.add_option("--log-level", options.log_level, "debug, info, warning or error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  app.set_version_flag("--version", std::string("troved ") + kVersion);
+  CLI11_PARSE(app, argc, argv);
+  // Every thread inherits the mask; only sigwait in run() takes these.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  const auto level = options.log_level == "debug"     ? log::Level::debug
+                     : options.log_level == "warning" ? log::Level::warning
+                     : options.log_level == "error"   ? log::Level::error
+                                                      : log::Level::info;
+  log::configure(level, options.log_format == "json" ? log::Format::json : log::Format::text);
+  umask(022);
+  return run(options);
+}

@@ -1,0 +1,98 @@
+#include "reconciler/store/file_lock.hpp"
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <filesystem>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+namespace trove {
+
+namespace {
+
+constexpr long kNfsMagic = 0x6969;
+constexpr long kCifsMagic = 0xff534d42;
+constexpr long kSmb2Magic = 0xfe534d42;
+
+tl::unexpected<Error> failed(const std::string& what, const std::string& path) {
+  const int error = errno;
+  const bool full = error == ENOSPC || error == EDQUOT || error == EFBIG;
+  return fail(full ? Code::no_space : Code::unavailable, "cannot " + what + " " + path + ": " + std::strerror(error));
+}
+
+std::filesystem::path directory_of(const std::string& path) {
+  auto directory = std::filesystem::path(path).parent_path();
+  return directory.empty() ? std::filesystem::path(".") : directory;
+}
+
+Result<void> make_directories(const std::filesystem::path& directory) {
+  struct stat st {};
+  if (::stat(directory.c_str(), &st) == 0) return {};
+  if (directory.has_parent_path() && directory.parent_path() != directory)
+    if (auto ok = make_directories(directory.parent_path()); !ok) return ok;
+  if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return failed("make the directory", directory);
+  return {};
+}
+
+}  // namespace
+
+Result<FileLock> FileLock::take(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) return failed("open the lock", path);
+  FileLock lock(fd);
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  if (::fcntl(fd, F_OFD_SETLK, &whole) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return failed("lock", path);
+    char owner[32] = {};
+    const ssize_t n = ::pread(fd, owner, sizeof owner - 1, 0);
+    std::string pid(owner, n > 0 ? static_cast<size_t>(n) : 0);
+    pid = pid.substr(0, pid.find_first_not_of("0123456789"));
+    return fail(Code::conflict, "the store is in use by process " + (pid.empty() ? "?" : pid) + " (" + path + ")",
+                "stop that process first, or name another database file");
+  }
+  const std::string pid = std::to_string(::getpid()) + "\n";
+  if (::ftruncate(fd, 0) != 0 || ::pwrite(fd, pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size()))
+    return failed("write", path);
+  return lock;
+}
+
+FileLock::~FileLock() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<void> prepare_private_file(const std::string& path) {
+  const auto directory = directory_of(path);
+  if (auto ok = make_directories(directory); !ok) return ok;
+  struct statfs fs {};
+  if (::statfs(directory.c_str(), &fs) != 0) return failed("examine", directory);
+  const auto type = static_cast<unsigned long>(fs.f_type) & 0xffffffffUL;
+  if (type == kNfsMagic || type == kCifsMagic || type == kSmb2Magic)
+    return fail(Code::invalid, directory.string() + " is on a network file system", "put the database on a local disk");
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return failed("open", path);
+  struct stat st {};
+  const bool ok = ::fstat(fd, &st) == 0 && ((st.st_mode & 0777) == 0600 || ::fchmod(fd, 0600) == 0);
+  if (!ok) {
+    auto error = failed("restrict the mode of", path);
+    ::close(fd);
+    return error;
+  }
+  ::close(fd);
+  return sync_directory_of(path);
+}
+
+Result<void> sync_directory_of(const std::string& path) {
+  const auto directory = directory_of(path);
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return failed("open", directory);
+  const bool ok = ::fsync(fd) == 0;
+  auto error = failed("sync", directory);
+  ::close(fd);
+  if (!ok) return error;
+  return {};
+}
+
+}  // namespace trove

@@ -1,0 +1,143 @@
+#include "reconciler/store/sqlite_file.hpp"
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <cerrno>
+#include <cstring>
+#include <sqlite3.h>
+
+namespace trove {
+
+namespace {
+
+constexpr int64_t kQuickCheckBytes = 64 << 20;   // bigger files are not read whole at each start
+
+// Small columns come before `value`, so that judging a guard never reads a big value's overflow pages.
+const char* const kStoreSchema = R"sql(
+CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, floor INTEGER NOT NULL,
+                    log_changes INTEGER NOT NULL, log_bytes INTEGER NOT NULL, last_lease INTEGER NOT NULL) STRICT;
+INSERT INTO state VALUES (1, 0, 0, 0, 0, 0);
+CREATE TABLE kv (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, created INTEGER NOT NULL, modified INTEGER NOT NULL,
+                 lease INTEGER NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
+CREATE INDEX kv_lease ON kv (lease) WHERE lease != 0;
+CREATE TABLE log (place INTEGER PRIMARY KEY, key BLOB NOT NULL, created INTEGER NOT NULL, deleted INTEGER NOT NULL,
+                  sum INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
+CREATE TABLE txn (id BLOB PRIMARY KEY, revision INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX txn_at ON txn (at_ms);
+CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl_ms INTEGER NOT NULL) STRICT;
+)sql";
+
+Result<void> check_schema(SQLite::Database& db) {
+  const int application = db.execAndGet("PRAGMA application_id").getInt();
+  const int version = db.execAndGet("PRAGMA user_version").getInt();
+  const int tables = db.execAndGet("SELECT count(*) FROM sqlite_schema").getInt();
+  if (tables == 0 && application == 0 && version == 0) {
+    db.exec("BEGIN IMMEDIATE");
+    db.exec(kStoreSchema);
+    db.exec("PRAGMA application_id = " + std::to_string(kStoreApplicationId));
+    db.exec("PRAGMA user_version = " + std::to_string(kStoreSchemaVersion));
+    db.exec("COMMIT");
+    return {};
+  }
+  if (application != kStoreApplicationId)
+    return fail(Code::invalid, "the file is a database, but not a trove store", "name another database file");
+  if (version > kStoreSchemaVersion)
+    return fail(Code::invalid, "the store has schema version " + std::to_string(version) + "; this program knows up to " +
+                                   std::to_string(kStoreSchemaVersion),
+                "run the newer troved that wrote it");
+  if (version != kStoreSchemaVersion)
+    return fail(Code::invalid, "the store has the unknown schema version " + std::to_string(version));
+  return {};
+}
+
+constexpr uint64_t kFnvOffset = 0xcbf29ce484222325ULL;
+constexpr uint64_t kFnvPrime = 0x100000001b3ULL;
+
+uint64_t mix(uint64_t sum, std::string_view bytes) {
+  for (const char c : bytes) sum = (sum ^ static_cast<unsigned char>(c)) * kFnvPrime;
+  return sum;
+}
+
+uint64_t mix(uint64_t sum, uint64_t number) {
+  for (int shift = 0; shift < 64; shift += 8) sum = (sum ^ ((number >> shift) & 0xff)) * kFnvPrime;
+  return sum;
+}
+
+}  // namespace
+
+Result<void> prepare_store(SQLite::Database& db) {
+  // Small caches, no mmap: an idle daemon is to stay small, and a mapped file turns I/O errors into SIGBUS.
+  db.exec("PRAGMA cache_size = -4096; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA cell_size_check = 1");
+  if (auto ok = check_schema(db); !ok) return ok;
+  if (db.execAndGet("PRAGMA journal_mode = WAL").getString() != "wal")
+    return fail(Code::unavailable, "the store's file system does not support a write-ahead log");
+  db.exec("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 4194304");
+  const int64_t bytes = db.execAndGet("PRAGMA page_count").getInt64() * db.execAndGet("PRAGMA page_size").getInt64();
+  if (bytes > kQuickCheckBytes) return {};
+  const std::string verdict = db.execAndGet("PRAGMA quick_check(1)").getString();
+  if (verdict != "ok")
+    return fail(Code::corrupt, "the store is damaged: " + verdict, "keep the file, and restore the newest backup");
+  return {};
+}
+
+// FNV-1a: each step is a bijection, so no single changed byte goes unnoticed.
+uint64_t row_sum(std::string_view key, std::string_view value, Revision created, Revision modified) {
+  uint64_t sum = mix(kFnvOffset, static_cast<uint64_t>(key.size()));
+  sum = mix(sum, created);
+  sum = mix(sum, modified);
+  sum = mix(sum, key);
+  return mix(sum, value);
+}
+
+Error sqlite_error(int primary, int extended, sqlite3* db, const std::string& doing) {
+  const int system_error = db ? sqlite3_system_errno(db) : 0;
+  std::string message = "cannot " + doing + ": " + sqlite3_errstr(extended > 0 ? extended : primary);
+  Code code = Code::internal;
+  switch (primary) {
+    case SQLITE_FULL: code = Code::no_space; break;
+    case SQLITE_IOERR: {
+      const bool full = system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG;
+      code = full ? Code::no_space : Code::unavailable;
+      if (system_error != 0) message += std::string(" (") + std::strerror(system_error) + ")";
+      break;
+    }
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: code = Code::corrupt; break;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_NOMEM:
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+    case SQLITE_PROTOCOL: code = Code::unavailable; break;
+    default: break;
+  }
+  Error error{code, std::move(message)};
+  if (code == Code::corrupt) error.hint = "stop, keep the file, and restore the newest backup";
+  if (code == Code::no_space) error.hint = "free space on the disk; the store recovers by itself";
+  return error;
+}
+
+Error sqlite_error(const SQLite::Exception& exception, sqlite3* db, const std::string& doing) {
+  return sqlite_error(exception.getErrorCode(), exception.getExtendedErrorCode(), db, doing);
+}
+
+Error corrupt_row(const std::string& key) {
+  return Error{Code::corrupt, "the stored value of " + key + " fails its checksum",
+               "put it again, or restore it from a backup"};
+}
+
+std::string blob(const SQLite::Column& column) {
+  const auto* bytes = static_cast<const char*>(column.getBlob());
+  const int size = column.getBytes();
+  return bytes ? std::string(bytes, static_cast<size_t>(size)) : std::string();
+}
+
+void bind_blob(SQLite::Statement& statement, int index, std::string_view bytes) {
+  // A null pointer would be bound as NULL, not as an empty value.
+  statement.bindNoCopy(index, bytes.empty() ? "" : bytes.data(), static_cast<int>(bytes.size()));
+}
+
+Using::~Using() {
+  statement_.tryReset();   // its result repeats an error that was reported already
+}
+
+}  // namespace trove

@@ -1,0 +1,194 @@
+#include "reconciler/store/sqlite_readers.hpp"
+#include <SQLiteCpp/SQLiteCpp.h>
+#include <algorithm>
+#include <sqlite3.h>
+#include "reconciler/store/sqlite_file.hpp"
+
+namespace trove {
+
+namespace {
+
+constexpr int kReaderBusyMs = 5'000;   // a writer never blocks readers; recovery of the log at start may
+
+// Readers see one moment: the revision, the floor and the rows belong together.
+class Snapshot {
+ public:
+  explicit Snapshot(SQLite::Database& db) : db_(db) { db_.exec("BEGIN"); }
+  ~Snapshot() { db_.tryExec("COMMIT"); }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+ private:
+  SQLite::Database& db_;
+};
+
+// No key is as long as this, so it is after all of them.
+std::string end_of(const std::string& last) { return last.empty() ? std::string(kMaxKeyBytes + 1, '\xff') : last; }
+
+}  // namespace
+
+struct SqliteReaders::Connection {
+  explicit Connection(const std::string& path)
+      : db(open(path)),
+        state(db, "SELECT revision, floor FROM state"),
+        get(db, "SELECT key, created, modified, lease, sum, value FROM kv WHERE key = ?"),
+        range(db,
+              "SELECT key, created, modified, lease, sum, value FROM kv WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"),
+        log(db,
+            "SELECT place, key, created, deleted, sum, value FROM log "
+            "WHERE place >= ? AND place < ? AND key >= ? AND key < ? ORDER BY place") {}
+  static SQLite::Database open(const std::string& path) {
+    SQLite::Database db(path, SQLite::OPEN_READONLY | SQLite::OPEN_NOMUTEX, kReaderBusyMs);
+    sqlite3_db_config(db.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    db.exec("PRAGMA cache_size = -256; PRAGMA mmap_size = 0; PRAGMA query_only = 1");
+    return db;
+  }
+  static Result<KeyValue> row(SQLite::Statement& statement) {
+    KeyValue kv;
+    kv.key = blob(statement.getColumn(0));
+    kv.created = static_cast<Revision>(statement.getColumn(1).getInt64());
+    kv.modified = static_cast<Revision>(statement.getColumn(2).getInt64());
+    kv.lease = static_cast<uint64_t>(statement.getColumn(3).getInt64());
+    kv.value = blob(statement.getColumn(5));
+    if (static_cast<uint64_t>(statement.getColumn(4).getInt64()) !=
+        row_sum(kv.key, kv.value, kv.created, kv.modified))
+      return tl::unexpected(corrupt_row(kv.key));
+    return kv;
+  }
+
+  SQLite::Database db;
+  SQLite::Statement state, get, range, log;
+};
+
+SqliteReaders::SqliteReaders(std::string path) : path_(std::move(path)) {}
+SqliteReaders::~SqliteReaders() = default;
+
+Result<std::unique_ptr<SqliteReaders::Connection>> SqliteReaders::borrow() {
+  std::unique_lock lock(mutex_);
+  given_back_.wait(lock, [&] { return borrowed_ < kMaxReaders; });
+  ++borrowed_;
+  if (!idle_.empty()) {
+    auto connection = std::move(idle_.back());
+    idle_.pop_back();
+    return connection;
+  }
+  lock.unlock();
+  Error error;
+  try {
+    return std::make_unique<Connection>(path_);
+  } catch (const SQLite::Exception& e) {
+    error = sqlite_error(e, nullptr, "open the store for reading");
+  }
+  give_back(nullptr);
+  return tl::unexpected(error);
+}
+
+void SqliteReaders::give_back(std::unique_ptr<Connection> connection) {
+  const std::lock_guard lock(mutex_);
+  --borrowed_;
+  if (connection && idle_.size() < kIdleReaders) idle_.push_back(std::move(connection));
+  given_back_.notify_one();
+}
+
+template <class T, class Read>
+Result<T> SqliteReaders::with_connection(Read read) {
+  auto connection = borrow();
+  if (!connection) return tl::unexpected(connection.error());
+  Result<T> result;
+  try {
+    result = read(**connection);
+  } catch (const SQLite::Exception& e) {
+    result = tl::unexpected(sqlite_error(e, (*connection)->db.getHandle(), "read the store"));
+    connection->reset();   // whatever state it is in, the next reader gets a fresh one
+  }
+  give_back(std::move(*connection));
+  return result;
+}
+
+Result<std::optional<KeyValue>> SqliteReaders::get(const std::string& key) {
+  using Found = std::optional<KeyValue>;
+  return with_connection<Found>([&](Connection& connection) -> Result<Found> {
+    Using get(connection.get);
+    bind_blob(*get, 1, key);
+    if (!get->executeStep()) return Found{};
+    auto kv = Connection::row(*get);
+    if (!kv) return tl::unexpected(kv.error());
+    return Found{std::move(*kv)};
+  });
+}
+
+Result<Page> SqliteReaders::range(const std::string& first, const std::string& last, size_t limit) {
+  if (limit == 0) limit = kDefaultPageItems;
+  const std::string end = end_of(last);
+  return with_connection<Page>([&](Connection& connection) -> Result<Page> {
+    const Snapshot snapshot(connection.db);
+    Page page;
+    Using state(connection.state);
+    if (state->executeStep()) page.revision = static_cast<Revision>(state->getColumn(0).getInt64());
+    Using range(connection.range);
+    bind_blob(*range, 1, first);
+    bind_blob(*range, 2, end);
+    range->bind(3, static_cast<int64_t>(std::min<size_t>(limit, INT32_MAX)) + 1);
+    size_t bytes = 0;
+    while (range->executeStep()) {
+      if (page.items.size() == limit || bytes >= kMaxPageBytes) {
+        page.more = true;
+        break;
+      }
+      auto kv = Connection::row(*range);
+      if (!kv) return tl::unexpected(kv.error());
+      bytes += kv->key.size() + kv->value.size();
+      page.items.push_back(std::move(*kv));
+    }
+    return page;
+  });
+}
+
+Result<ChangeLog::Slice> SqliteReaders::read_log(const std::string& first, const std::string& last, Revision after,
+                                                 Revision through) {
+  const std::string end = end_of(last);
+  return with_connection<ChangeLog::Slice>([&](Connection& connection) -> Result<ChangeLog::Slice> {
+    const Snapshot snapshot(connection.db);
+    ChangeLog::Slice slice;
+    slice.through = through;
+    Using state(connection.state);
+    if (state->executeStep()) slice.compacted = after + 1 < static_cast<Revision>(state->getColumn(1).getInt64());
+    if (slice.compacted) return slice;
+    Using log(connection.log);
+    log->bind(1, log_place(after + 1, 0));
+    log->bind(2, log_place(through + 1, 0));
+    bind_blob(*log, 3, first);
+    bind_blob(*log, 4, end);
+    size_t bytes = 0;
+    Revision current = after;
+    while (log->executeStep()) {
+      StoreEvent event;
+      event.revision = log_revision(log->getColumn(0).getInt64());
+      if (event.revision != current && (slice.events.size() >= kWatchBatchEvents || bytes >= kWatchBatchBytes)) {
+        slice.through = event.revision - 1;
+        break;
+      }
+      current = event.revision;
+      event.key = blob(log->getColumn(1));
+      event.created = static_cast<Revision>(log->getColumn(2).getInt64());
+      event.deleted = log->getColumn(3).getInt() != 0;
+      event.value = blob(log->getColumn(5));
+      if (static_cast<uint64_t>(log->getColumn(4).getInt64()) !=
+          row_sum(event.key, event.value, event.created, event.revision))
+        return tl::unexpected(corrupt_row(event.key));
+      bytes += bytes_of(event);
+      slice.events.push_back(std::move(event));
+    }
+    return slice;
+  });
+}
+
+Result<Revision> SqliteReaders::newest() {
+  return with_connection<Revision>([](Connection& connection) -> Result<Revision> {
+    Using state(connection.state);
+    if (!state->executeStep()) return fail(Code::corrupt, "the store has no state row");
+    return static_cast<Revision>(state->getColumn(0).getInt64());
+  });
+}
+
+}  // namespace trove
