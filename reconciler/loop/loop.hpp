@@ -48,6 +48,7 @@ class Loop final : public PlanSource, public LoopStatus {
                      const std::vector<Key>& removed) override;
   Result<Value> plan_of(const Key& key) override;
   LoopHealth health() override;
+  World snapshot();              // a copy of all facts as they are now
 
  private:
   struct Done {                  // of the actions of one key

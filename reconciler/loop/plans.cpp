@@ -41,12 +41,13 @@ Value changes_to_value(const std::vector<FieldChange>& changes) {
 
 }  // namespace
 
+World Loop::snapshot() {
+  std::lock_guard lock(world_mutex_);
+  return world_;
+}
+
 Result<Value> Loop::plan(const std::string& project, const std::vector<Resource>& proposed, const std::vector<Key>& removed) {
-  World world;
-  {
-    std::lock_guard lock(world_mutex_);
-    world = world_;
-  }
+  World world = snapshot();
   return plan_to_json(project, std::move(world), proposed, removed);
 }
 
@@ -133,11 +134,7 @@ Value Loop::plan_to_json(const std::string& project, World world, const std::vec
 }
 
 Result<Value> Loop::plan_of(const Key& key) {
-  World world;
-  {
-    std::lock_guard lock(world_mutex_);
-    world = world_;
-  }
+  World world = snapshot();
   if (!world.find(key)) return fail(Code::not_found, to_string(key) + " does not exist");
   const std::vector<Key> keys = world.affected_by(key);
   Value plan = Value::map({{"project", key.project},
