@@ -153,14 +153,14 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                 return refuse("volume " + a.volume_id + " is attached to server " + volume->server_id);
             }
             if (a.token.incarnation > 1) {
-              while (!replacements_.empty() && world.now - replacements_.front() > kBrakeWindow) replacements_.pop_front();
+              std::erase_if(replacements_, [&](const auto& entry) { return world.now - entry.second > kBrakeWindow; });
               size_t instances = 0;
               for (const auto& [key, unused] : world.objects()) instances += key.kind == "DatabaseInstance";
               const size_t most = std::max(kBrakeLeast, instances * kBrakePercent / 100);
-              if (replacements_.size() >= most)
+              if (!replacements_.contains(a.token) && replacements_.size() >= most)
                 return fail(Code::throttled, "the brake holds: " + std::to_string(replacements_.size()) +
                                                  " servers were replaced within a minute; is the cloud telling the truth?");
-              replacements_.push_back(world.now);
+              replacements_.try_emplace(a.token, world.now);
             }
             return {};
           },

@@ -2,8 +2,8 @@
 // from which a destructive action can pass, and it decides from facts of its own: the inventory and fresh reads of the
 // store. Called by the loop's thread only.
 #pragma once
-#include <deque>
 #include <functional>
+#include <map>
 #include <optional>
 #include "reconciler/kinds/plan.hpp"
 
@@ -25,7 +25,7 @@ class Guardian {
   Result<const Object*> owner(const Action& action, const World& world, const std::string& uid) const;
 
   FreshRead read_;
-  std::deque<Time> replacements_;
+  std::map<Token, Time> replacements_;   // first tried at; a retry of one token counts once
 };
 
 }  // namespace trove

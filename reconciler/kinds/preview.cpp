@@ -170,7 +170,14 @@ std::vector<PreviewStep> guest_steps(const Key& object, const guest::Document* b
   if (before && old.allowed_cidrs != after.allowed_cidrs) add("guest.access", "allowed networks");
   if (before && report && report->applied_restart != after.restart && !after.restart.empty())
     add("guest.restart", "the engine restarts once", Change::restart, "the database stops for one restart");
-  if (before && steps.empty()) add("guest.apply", "a new document");
+  for (const auto& d : old.databases)
+    if (std::none_of(after.databases.begin(), after.databases.end(), [&](const auto& o) { return o.name == d.name; }) &&
+        std::find(after.dropped_databases.begin(), after.dropped_databases.end(), d.name) == after.dropped_databases.end())
+      add("guest.db.forget", d.name + " stays in the engine");
+  for (const auto& u : old.users)
+    if (std::none_of(after.users.begin(), after.users.end(), [&](const auto& o) { return o.name == u.name && o.host == u.host; }) &&
+        std::find(after.dropped_users.begin(), after.dropped_users.end(), std::pair(u.name, u.host)) == after.dropped_users.end())
+      add("guest.user.forget", u.name + " stays in the engine");
   return steps;
 }
 

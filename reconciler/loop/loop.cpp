@@ -435,6 +435,7 @@ void Loop::note_failure(const Key& key, const Action& action, const Error& error
       if (!failure.since.set()) failure.since = world_.now;
       failure.next_retry = world_.now + kStaleRetry;
       failure.stale = true;
+      queue_.add(key, Priority::event, clock_.monotonic() + kStaleRetry);
       return;
     }
     --failure.attempts;
@@ -453,6 +454,7 @@ void Loop::note_failure(const Key& key, const Action& action, const Error& error
   delay = delay / 2 + Millis{static_cast<int64_t>(rng_.next() % static_cast<uint64_t>(delay.count() / 2 + 1))};
   if (error.retry_after) delay = std::max(delay, *error.retry_after);
   failure.next_retry = world_.now + delay;
+  queue_.add(key, Priority::resync, clock_.monotonic() + delay);
   log::warning("failed", {{"key", to_string(key)}, {"action", action_name(action)}, {"why", error.message},
                           {"attempt", failure.attempts}, {"retry_in_ms", delay.count()}});
 }

@@ -72,7 +72,11 @@ Value Loop::plan_to_json(const std::string& project, World world, const std::vec
       next.metadata.generation = 1;
       next.metadata.creation_timestamp = world.now;
       next.metadata.resource_version = 0;
-      if (kind) changes = changes_to_value(diff_specs(*kind, Value::map(), wanted.spec));
+      if (kind) {
+        auto fields = diff_specs(*kind, Value::map(), wanted.spec);
+        for (FieldChange& field : fields) field.change = Change::none;   // nothing runs yet that could be disturbed
+        changes = changes_to_value(fields);
+      }
       if (wanted.kind == "User" && wanted.spec.find_path("password.generate"))
         notes.push_back("password generated into secret/" + wanted.metadata.name + "-password");
     } else {

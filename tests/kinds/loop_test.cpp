@@ -319,8 +319,15 @@ TEST_CASE("a silent guest is unreachable but its server is left alone") {
 TEST_CASE("whatever fails the loop converges with nothing twice nothing left and no data lost") {
   size_t converged = 0;
   const int kSeeds = 400;
+  // TROVE_SIM_SEED=61 replays one seed with its log.
+  const char* only = std::getenv("TROVE_SIM_SEED");
   for (int seed = 1; seed <= kSeeds; ++seed) {
+    if (only && std::atoi(only) != seed) {
+      ++converged;
+      continue;
+    }
     LoopWorld world(static_cast<uint64_t>(seed));
+    if (only) log::configure(log::Level::info, log::Format::text);
     world.cloud.faults = {200, 200, 200};
     // A look-alike that is not ours.
     world.cloud.plant_server({"foreign", "orders-db-0", {}, Server::Status::active, "db.tiny", "", "", {}, ""});

@@ -8,6 +8,7 @@
 #include <vector>
 #include "providers/sim/sim_cloud.hpp"
 #include "reconciler/loop/loop.hpp"
+#include "specs/core/log.hpp"
 #include "specs/decode.hpp"
 #include "specs/yaml.hpp"
 #include "support/clock.hpp"
@@ -18,6 +19,7 @@ namespace trove {
 class LoopWorld {
  public:
   explicit LoopWorld(uint64_t seed = 1) : rng(seed), cloud(clock, rng) {
+    log::configure(log::Level::error, log::Format::text);
     store = open_memory_store(clock);
     sealer = std::make_unique<Sealer>(*Sealer::open(dir.path().string() + "/key", true, rng));
     boot();

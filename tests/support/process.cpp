@@ -1,4 +1,4 @@
-#include "tests/support/process.hpp"
+#include "support/process.hpp"
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <system_error>
 #include <unistd.h>
@@ -117,7 +117,7 @@ Process::Process(std::vector<std::string> argv, ProcessOptions options) {
     fail_errno(error, "cannot start " + argv[0]);
   }
   fcntl(in_fd_, F_SETFL, O_NONBLOCK);
-  pid_fd_ = pidfd_open(pid_, 0);
+  pid_fd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));   // the header of glibc 2.36 lacks extern "C"
   wake_fd_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   pending_input_ = std::move(options.input);
   input_ends_ = options.close_stdin;

@@ -1,4 +1,4 @@
-#include "tests/support/temp_dir.hpp"
+#include "support/temp_dir.hpp"
 #include <cerrno>
 #include <cstdlib>
 #include <fstream>
