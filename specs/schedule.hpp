@@ -1,11 +1,16 @@
 // Five-field cron in an IANA time zone. Pure but for the time zone database, which is read once. Thread-safe.
 #pragma once
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 #include "specs/core/result.hpp"
 #include "specs/core/time.hpp"
+
+namespace date {
+class time_zone;
+}
 
 namespace trove {
 
@@ -22,9 +27,19 @@ class Schedule {
   std::optional<Time> last(Time since, Time t) const;
 
  private:
-  std::vector<bool> minutes_, hours_, days_, months_, weekdays_;
+  // Due moments of one local day are numbered in order: index = hour index * minutes + minute index.
+  size_t moments() const { return hours_.size() * minutes_.size(); }
+  Time moment(int64_t local_day, size_t index) const;
+  int64_t local_day(Time t) const;
+  bool due_on(int64_t local_day) const;
+  // The local day at or after (step 1) or at or before (step -1) `day` with a due moment; none within the search bound.
+  std::optional<int64_t> due_day(int64_t day, int step, int& budget) const;
+
+  std::vector<uint8_t> minutes_, hours_;   // sorted
+  uint32_t days_ = 0, months_ = 0;         // bit n = day or month n
+  uint32_t weekdays_ = 0;                  // bit 0 = Sunday
   bool day_star_ = true, weekday_star_ = true;
-  std::string zone_;
+  const date::time_zone* zone_ = nullptr;  // of the process-wide database, never freed; nullptr = UTC
 };
 
 }  // namespace trove

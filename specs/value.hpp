@@ -1,6 +1,7 @@
 // The one tree that YAML and JSON become. Every node knows where it was written, so that every error can say so.
 // Maps keep their order of writing; equality ignores order and positions. Value semantics; not synchronised.
 #pragma once
+#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -30,10 +31,12 @@ class Value {
   Value(unsigned i) : data_(static_cast<int64_t>(i)) {}
   Value(int64_t i) : data_(i) {}
   Value(uint64_t i) : data_(static_cast<int64_t>(i)) {}   // callers keep it under 2^63
-  Value(double d) : data_(d) {}
+  Value(double d) : data_(Number{d, {}}) {}
   Value(std::string s) : data_(std::move(s)) {}
   Value(std::string_view s) : data_(std::string(s)) {}
   Value(const char* s) : data_(std::string(s)) {}
+  // A number that remembers how it was written: `version: 8.0` must stay "8.0".
+  static Value number(double d, std::string_view spelling);
   static Value list(List items = {});
   static Value map();
   static Value map(std::initializer_list<std::pair<std::string_view, Value>> members);
@@ -54,6 +57,8 @@ class Value {
   double number_or(double fallback) const;
   const std::string& text() const;                      // "" when not a string
   std::string text_or(std::string_view fallback) const;
+  // A scalar as its author wrote it: 8.0 is "8.0", true is "true", a string is itself; "" for null, lists and maps.
+  std::string as_written() const;
   const List& items() const;                            // empty when not a list
   const Map& members() const;                           // empty when not a map
   size_t size() const;                                  // of a list or map, else 0
@@ -79,7 +84,12 @@ class Value {
   bool quoted = false;  // a string that was quoted in YAML (or came from JSON)
 
  private:
-  std::variant<std::monostate, bool, int64_t, double, std::string, List, Map> data_;
+  // The spelling shares the room that a string takes anyway; one too long for it is not kept.
+  struct Number {
+    double value = 0;
+    std::array<char, 24> spelling{};   // ends with a NUL; "" = none
+  };
+  std::variant<std::monostate, bool, int64_t, Number, std::string, List, Map> data_;
 };
 
 struct Value::Member {

@@ -18,6 +18,7 @@ enum class FieldType {
   string_map,      // free keys, string values (labels, annotations)
   scalar_map,      // free keys, scalar values (parameters)
 };
+std::string_view to_string(FieldType type);   // "string" "integer" "boolean" "object" "list" "map"
 
 // What the text of a string must look like, beyond its length.
 enum class Format {
@@ -44,8 +45,9 @@ struct Field {
   bool required = false;
   std::string_view default_json = {};    // JSON text; "" = no default
   Change change = Change::live;
-  Format format = Format::any;
-  int64_t min = std::numeric_limits<int64_t>::min();   // integer bounds; for strings and lists: length bounds
+  Format format = Format::any;           // of a map: of its keys
+  // Bounds: of integers; of the length in bytes of strings and map values; of the length of lists; of durations in ms.
+  int64_t min = std::numeric_limits<int64_t>::min();
   int64_t max = std::numeric_limits<int64_t>::max();
   std::vector<std::string_view> values = {};           // enumeration of strings
   std::string_view unit = {};            // "GiB"
@@ -55,6 +57,7 @@ struct Field {
   std::string_view see = {};             // related field or command for `explain`
   std::string_view refusal = {};         // for Change::forbidden: what to do instead
   std::string_view one_of = {};          // fields that share this word exclude each other ("volume")
+  bool removable = false;                // Change::forbidden, but taking the field away is harmless
 };
 
 struct Kind {
@@ -73,5 +76,6 @@ std::span<const Kind> all_kinds();
 const Kind* find_kind(std::string_view any_spelling);
 // "volume.size", "grants[].on"; nullptr when there is no such row.
 const Field* find_field(const Kind& kind, std::string_view path);
+bool is_common_field(std::string_view path);   // managementPolicy deletionPolicy suspend drift
 
 }  // namespace trove

@@ -1,0 +1,28 @@
+#include "specs/kinds/tables.hpp"
+
+namespace trove::tables {
+
+Kind volume() {
+  Kind kind;
+  kind.name = "Volume";
+  kind.plural = "volumes";
+  kind.short_name = "vol";
+  kind.doc = "A data volume with a life of its own. An instance uses it through volumeRef.";
+  kind.stateful = true;
+  kind.example = R"(apiVersion: trove/v1alpha1
+kind: Volume
+metadata: {name: orders-data}
+spec: {size: 100}
+)";
+  kind.fields = {
+      {.path = "size", .type = FieldType::integer,
+       .doc = "Size of the volume. It may grow while it is in use, and never shrinks.", .required = true,
+       .change = Change::live, .min = 1, .max = kMostGib, .unit = "GiB", .grows_only = true},
+      {.path = "type", .doc = "Cinder volume type. Without it: the cloud's default.", .change = Change::forbidden, .min = 1,
+       .max = 255, .refusal = "not done in place in this release: make a second Volume and move the data"},
+  };
+  add_common_block(kind.fields, kRetain);
+  return kind;
+}
+
+}  // namespace trove::tables
