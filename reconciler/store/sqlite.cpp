@@ -53,10 +53,10 @@ class SqliteStore final : public Store, private ChangeLog {
   SqliteStore(FileLock lock, std::unique_ptr<SqliteWriter> writer, const std::string& path, const Clock& clock)
       : lock_(std::move(lock)),
         clock_(clock),
+        writer_(std::move(writer)),
         readers_(path),
         leases_(clock),
-        hub_(std::make_shared<WatchHub>(static_cast<ChangeLog&>(*this))),
-        writer_(std::move(writer)) {}
+        hub_(std::make_shared<WatchHub>(static_cast<ChangeLog&>(*this))) {}
 
   // Before the thread exists: the leases that were, and the boot epoch as the first transaction.
   Result<void> start() {
@@ -396,6 +396,7 @@ class SqliteStore final : public Store, private ChangeLog {
 
   const FileLock lock_;   // first to come, last to go
   const Clock& clock_;
+  std::unique_ptr<SqliteWriter> writer_;   // the committer's alone; closes after the readers, with a last checkpoint
   SqliteReaders readers_;
   LeaseTable leases_;
   const std::shared_ptr<WatchHub> hub_;   // shared with the watches, which may outlive the store
@@ -410,9 +411,7 @@ class SqliteStore final : public Store, private ChangeLog {
   bool upkeep_running_ = false;
   std::optional<Error> failure_;
 
-  // The committer's alone.
-  std::unique_ptr<SqliteWriter> writer_;   // closes, with a last checkpoint, before the readers: see the destructor
-  Done backup_done_;
+  Done backup_done_;        // the committer's alone
   std::thread committer_;
 };
 

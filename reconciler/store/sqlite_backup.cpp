@@ -1,4 +1,5 @@
 #include "reconciler/store/sqlite_backup.hpp"
+#include <SQLiteCpp/Backup.h>
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <cerrno>
 #include <cstdio>

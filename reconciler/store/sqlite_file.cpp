@@ -89,7 +89,8 @@ uint64_t row_sum(std::string_view key, std::string_view value, Revision created,
 
 Error sqlite_error(int primary, int extended, sqlite3* db, const std::string& doing) {
   const int system_error = db ? sqlite3_system_errno(db) : 0;
-  std::string message = "cannot " + doing + ": " + sqlite3_errstr(extended > 0 ? extended : primary);
+  std::string message = "cannot " + doing + ": " + sqlite3_errstr(primary) + ", code " +
+                        std::to_string(extended > 0 ? extended : primary);
   Code code = Code::internal;
   switch (primary) {
     case SQLITE_FULL: code = Code::no_space; break;
