@@ -111,7 +111,7 @@ class Walker {
 
   // The value is not shown: a password may have been written where its source belongs.
   void not_a_map(const FieldNode& node, const Value& value, const Trail& trail) {
-    std::string message = "must be a map, not a " + std::string(value.type_name());
+    std::string message = "must be a map, not " + type_with_article(value);
     const bool needs_something = std::any_of(node.children.begin(), node.children.end(), [](const FieldNode& child) { return child.field->required; });
     if (!node.field->reference.empty()) message += ": write {name: …}";
     else if (!needs_something && value.is_bool()) message += ": write {}";
@@ -139,7 +139,7 @@ class Walker {
 
   void map(const Field& field, const Value& value, const Trail& trail) {
     if (!value.is_map()) {
-      sink_.add(value.at, trail, "must be a map of names and values, not a " + std::string(value.type_name()));
+      sink_.add(value.at, trail, "must be a map of names and values, not " + type_with_article(value));
       return;
     }
     if (value.size() > kMostMapEntries)
@@ -156,7 +156,7 @@ class Walker {
       else if (field.type == FieldType::scalar_map && !scalar)
         sink_.add(entry.at, here, "must be a number, a boolean or a string, not " + describe(entry));
       else if (field.type == FieldType::string_map && !entry.is_string())
-        sink_.add(entry.at, here, "must be a string, not a " + std::string(entry.type_name()) + (scalar ? ": quote it" : ""));
+        sink_.add(entry.at, here, "must be a string, not " + type_with_article(entry) + (scalar ? ": quote it" : ""));
       else if (static_cast<int64_t>(entry.text().size()) > field.max)
         sink_.add(entry.at, here, "is " + std::to_string(entry.text().size()) + " bytes long: at most " + std::to_string(field.max));
     }
@@ -260,7 +260,7 @@ std::optional<Resource> decode_resource(const Value& document, std::string_view 
       } else if (written.is_null()) {
         resource.spec.at = document.at;
       } else {
-        sink.add(written.at, spec, "must be a map, not a " + std::string(written.type_name()));
+        sink.add(written.at, spec, "must be a map, not " + type_with_article(written));
       }
       if (written.is_map() || written.is_null()) {
         Walker(*kind, sink).object(field_tree(*kind), resource.spec, spec);

@@ -47,6 +47,9 @@ std::string quote(std::string_view text);
 // "the number 5.7", "the boolean true", "a list": what was found, for a message. Never used for sensitive values.
 std::string describe(const Value& value);
 
+// "an integer", "a map": what was found, without showing it.
+std::string type_with_article(const Value& value);
+
 // Empty = fine. The message follows the path: '"Orders" is not a name: …'.
 struct Complaint {
   std::string message, hint;

@@ -9,6 +9,26 @@ namespace {
 
 constexpr std::string_view kHidden = "(sensitive)";
 
+void fill(const FieldNode& node, Value& object);
+void fill_items(const FieldNode& list, Value& value) {
+  if (!value.is_list()) return;
+  for (Value& item : value.mutable_items()) {
+    if (item.is_map()) fill(list.item(), item);
+  }
+}
+
+void fill(const FieldNode& node, Value& object) {
+  for (const FieldNode& child : node.children) {
+    Value* value = object.find(child.name);
+    if (!value || value->is_null()) {
+      if (child.default_value.is_null()) continue;
+      value = &object.set(child.name, child.default_value);
+    }
+    if (child.is(FieldType::object) && value->is_map()) fill(child, *value);
+    if (child.is(FieldType::list) && child.item().is(FieldType::object)) fill_items(child, *value);
+  }
+}
+
 struct Diff {
   const Value& before_spec;
   const Value& after_spec;
@@ -19,6 +39,15 @@ struct Diff {
     return value;
   }
   static bool same(const Value* a, const Value* b) { return (a ? *a : null_value()) == (b ? *b : null_value()); }
+
+  // Lists of objects, with the defaults of each.
+  static bool same_items(const FieldNode& node, const Value* before, const Value* after) {
+    if (!node.is(FieldType::list) || !node.item().is(FieldType::object) || !before || !after) return false;
+    Value old_list = *before, new_list = *after;
+    fill_items(node, old_list);
+    fill_items(node, new_list);
+    return old_list == new_list;
+  }
 
   void add(std::string path, const Value* before, const Value* after, Change change, bool sensitive) {
     const auto shown = [&](const Value* value) { return !value ? Value() : sensitive ? Value(kHidden) : *value; };
@@ -44,7 +73,7 @@ struct Diff {
       case FieldType::string_map:
       case FieldType::scalar_map: return entries(row, before, after, path);
       default:
-        if (!same(before, after)) add(path, before, after, row.change, row.sensitive);
+        if (!same(before, after) && !same_items(node, before, after)) add(path, before, after, row.change, row.sensitive);
     }
   }
 
@@ -69,22 +98,6 @@ struct Diff {
     return known ? known->change : Change::restart;
   }
 };
-
-void fill(const FieldNode& node, Value& object) {
-  for (const FieldNode& child : node.children) {
-    Value* value = object.find(child.name);
-    if (!value || value->is_null()) {
-      if (child.default_value.is_null()) continue;
-      value = &object.set(child.name, child.default_value);
-    }
-    if (child.is(FieldType::object) && value->is_map()) fill(child, *value);
-    if (child.is(FieldType::list) && value->is_list() && child.item().is(FieldType::object)) {
-      for (Value& item : value->mutable_items()) {
-        if (item.is_map()) fill(child.item(), item);
-      }
-    }
-  }
-}
 
 // An empty spec stands for an object that is not there; no kind has a spec without required fields.
 const Value* present(const Value& spec) { return spec.is_map() && !spec.empty() ? &spec : nullptr; }

@@ -114,7 +114,11 @@ std::string explain_kind(const Kind& kind) {
 std::string change_line(const Field& field) {
   std::string out = "CHANGE: " + std::string(to_string(field.change)) + " – ";
   if (field.grows_only) return out + "may grow while the database runs; a smaller value is refused.\n";
-  if (field.change == Change::forbidden && !field.refusal.empty()) return out + std::string(field.refusal) + ".\n";
+  if (field.change == Change::forbidden) {
+    if (field.removable) out += "cannot be added or changed later, only removed; ";
+    else if (field.type == FieldType::object && !field.required) out += "cannot be added or removed later; ";
+    return out + std::string(field.refusal) + ".\n";
+  }
   return out + std::string(kEffects[static_cast<size_t>(field.change)]) + "\n";
 }
 
@@ -191,7 +195,11 @@ Result<std::string> explain_metadata(const Kind& kind, std::string_view rest) {
 }
 
 std::string bounds_of(const Parameter& p) {
-  if (!p.values.empty()) return " " + words(p.values);
+  if (!p.values.empty()) {
+    std::string text;
+    for (std::string_view value : p.values) text += (text.empty() ? " " : "|") + std::string(value);
+    return text;
+  }
   if (p.type == ParameterType::string || p.type == ParameterType::boolean) return {};
   const auto shown = [&](int64_t bound) -> std::string {
     constexpr std::array<std::pair<int64_t, std::string_view>, 4> units = {
@@ -247,7 +255,7 @@ std::string without_brackets(std::string_view path) {
 }
 
 Result<std::string> explain_spec(const Kind& kind, std::string_view path) {
-  const FieldNode* node = find_node(kind, without_brackets(path));
+  const FieldNode* node = find_node(kind, path);   // also "grants.on" for "grants[].on"
   if (node && node->field) return explain_field(kind, *node);
   const std::string prefix = std::string(kind.short_name) + ".spec.";
   std::vector<std::string> all;

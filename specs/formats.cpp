@@ -117,6 +117,10 @@ std::string describe(const Value& value) {
   return "a map";
 }
 
+std::string type_with_article(const Value& value) {
+  return (value.is_int() ? "an " : "a ") + std::string(value.type_name());
+}
+
 std::string words(const std::vector<std::string_view>& values) {
   std::string text;
   for (std::string_view value : values) text += (text.empty() ? "" : ", ") + std::string(value);

@@ -168,7 +168,8 @@ Result<const date::time_zone*> find_zone(std::string_view name) {
       }
     }
     const std::string near = nearest(name, names);
-    return fail(Code::invalid, "unknown time zone " + quoted(name) + (near.empty() ? "" : "; did you mean \"" + near + "\"?"),
+    return fail(Code::invalid,
+                "unknown time zone " + quoted(name) + (near.empty() ? "" : "; did you mean \"" + near + "\"?"),
                 "use an IANA name such as Europe/Berlin, or UTC");
   } catch (const std::exception& thrown) {
     return fail(Code::unavailable, std::string("the time zone database cannot be read: ") + printable(thrown.what()),
@@ -193,12 +194,14 @@ Result<Schedule> Schedule::parse(std::string_view cron, std::string_view time_zo
   }
   const auto fields = words.size() == 1 ? split(expand(words[0])) : words;
   if (fields.size() == 6) {
-    return fail(Code::invalid, "six fields: a schedule has five (minute hour day-of-month month day-of-week), without seconds",
+    return fail(Code::invalid,
+                "six fields: a schedule has five (minute hour day-of-month month day-of-week), without seconds",
                 "leave out the first field if it holds seconds");
   }
   if (fields.size() != kFields.size()) {
-    return fail(Code::invalid, "a schedule has five fields (minute hour day-of-month month day-of-week), this one has " +
-                                   std::to_string(fields.size()),
+    return fail(Code::invalid,
+                "a schedule has five fields (minute hour day-of-month month day-of-week), this one has " +
+                    std::to_string(fields.size()),
                 "for example \"0 2 * * *\" or @daily");
   }
   std::array<uint64_t, 5> bits{};

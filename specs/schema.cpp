@@ -152,7 +152,8 @@ Value document_schema(const Kind& kind) {
 
 Value json_schema(const Kind& kind) {
   Value schema = Value::map({{"$schema", kDialect}});
-  for (Value::Member& member : document_schema(kind).mutable_members()) schema.set(member.key, std::move(member.value));
+  Value document = document_schema(kind);
+  for (Value::Member& member : document.mutable_members()) schema.set(member.key, std::move(member.value));
   return schema;
 }
 

@@ -16,8 +16,18 @@ namespace trove {
 namespace {
 
 constexpr size_t kMostProblems = 1000;   // nobody reads more, and each costs memory
+// The library reads ahead to the end of an open bracket and keeps some 200 bytes for each one on the way. Far above
+// any depth limit, because brackets inside quotes and blocks are counted too.
+constexpr int kMostOpenBrackets = 1000;
 
 std::string place(Position at) { return std::to_string(at.line) + ":" + std::to_string(at.column); }
+
+Position position_of(std::string_view text, size_t offset) {
+  const auto before = text.substr(0, offset);
+  const auto newline = before.rfind('\n');
+  const size_t start = newline == before.npos ? 0 : newline + 1;
+  return {static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1, static_cast<int>(offset - start) + 1};
+}
 
 // Gathers what one stream gives; shared by its documents.
 struct Collected {
@@ -215,7 +225,6 @@ class Builder final : public YAML::EventHandler {
   }
 
   void add_key(Position at, const std::string& key) {
-    count(at);
     Frame& frame = frames_.back();
     frame.container->mutable_members().push_back({key, {}, at});
     frame.expects_key = false;
@@ -238,8 +247,9 @@ class Builder final : public YAML::EventHandler {
       // The library takes a bracket that starts a line and is never closed for the start of a key.
       const auto bracket = rest(mark).substr(0, 1);
       const bool flow = bracket == "[" || bracket == "{";
-      stop(mark, flow ? "this \"" + std::string(bracket) + "\" is never closed, or it starts a key, which must be plain text"
-                      : "a key must be plain text, not a list or a map");
+      stop(mark,
+           flow ? "this \"" + std::string(bracket) + "\" is never closed, or it starts a key, which must be plain text"
+                : "a key must be plain text, not a list or a map");
     }
     if (tag != "?" && tag != "") refuse_tag(at);
     if (static_cast<int>(frames_.size()) >= out_.limits.depth) {
@@ -261,7 +271,9 @@ class Builder final : public YAML::EventHandler {
 // The library's words, turned into what a person can act on.
 std::string explain(const std::string& message) {
   namespace E = YAML::ErrorMsg;
-  if (message == E::MAP_VALUE) return "a \":\" cannot stand here: check the indentation, or quote the value if it holds \": \"";
+  if (message == E::MAP_VALUE) {
+    return "a \":\" cannot stand here: check the indentation, or quote the value if it holds \": \"";
+  }
   if (message == E::MAP_KEY) return "a key cannot stand here: check the indentation";
   if (message == E::BLOCK_ENTRY) return "a list item (\"- \") cannot stand here: start it on a line of its own";
   if (message == E::END_OF_MAP || message == E::END_OF_SEQ) {
@@ -308,7 +320,23 @@ void check_directives(Chunk chunk, Collected& out) {
   }
 }
 
+bool check_brackets(Chunk chunk, Collected& out) {
+  int open = 0;
+  for (size_t i = 0; i < chunk.text.size(); ++i) {
+    const char c = chunk.text[i];
+    if (c == '[' || c == '{') ++open;
+    if ((c == ']' || c == '}') && open > 0) --open;
+    if (open <= kMostOpenBrackets) continue;
+    Position at = position_of(chunk.text, i);
+    at.line += chunk.first_line - 1;
+    out.add(at, "", "more than " + std::to_string(kMostOpenBrackets) + " brackets are open here", Code::too_large);
+    return false;
+  }
+  return true;
+}
+
 void parse_document(Chunk chunk, Collected& out) {
+  if (!check_brackets(chunk, out)) return;
   const size_t problems_before = out.stream.problems.size();
   Builder builder(chunk, out);
   try {
@@ -331,7 +359,8 @@ void parse_document(Chunk chunk, Collected& out) {
   if (document.is_null()) return;
   if (++out.documents > out.limits.documents) {
     out.full = true;
-    out.add({chunk.first_line, 1}, "", "more than " + std::to_string(out.limits.documents) + " documents", Code::too_large);
+    out.add({chunk.first_line, 1}, "", "more than " + std::to_string(out.limits.documents) + " documents",
+            Code::too_large);
     return;
   }
   out.stream.documents.push_back(std::move(document));
@@ -364,11 +393,7 @@ Chunk take_chunk(std::string_view& text, int& line) {
 // What no YAML text may hold, found before the parser sees it.
 bool check_bytes(std::string_view text, Collected& out) {
   const auto refuse = [&](size_t offset, std::string message) {
-    const auto before = text.substr(0, offset);
-    const auto newline = before.rfind('\n');
-    const int line = static_cast<int>(std::count(before.begin(), before.end(), '\n')) + 1;
-    const size_t start = newline == before.npos ? 0 : newline + 1;
-    out.add({line, static_cast<int>(offset - start) + 1}, "", std::move(message));
+    out.add(position_of(text, offset), "", std::move(message));
     return false;
   };
   for (size_t i = 0; i < text.size(); ++i) {
@@ -377,7 +402,9 @@ bool check_bytes(std::string_view text, Collected& out) {
     if (c == '\n' || c == '\t' || (c == '\r' && i + 1 < text.size() && text[i + 1] == '\n')) continue;
     if (c == '\0') return refuse(i, "a NUL byte: this is not a text file");
     if (c == '\r') return refuse(i, "a carriage return without a line feed");
-    if (c < 0x80) return refuse(i, "a control character (" + visible(text.substr(i, 1), 1) + "): write it as an escape in \"…\"");
+    if (c < 0x80) {
+      return refuse(i, "a control character (" + visible(text.substr(i, 1), 1) + "): write it as an escape in \"…\"");
+    }
     const size_t length = utf8_length(text.substr(i));
     if (length == 0) return refuse(i, "this byte (" + visible(text.substr(i, 1), 1) + ") is not UTF-8");
     if (text.substr(i, 3) == "\xEF\xBB\xBF") return refuse(i, "a byte order mark inside the text");

@@ -9,8 +9,8 @@ namespace {
 constexpr size_t kLongestSimpleKey = 1000;   // YAML allows 1024 characters before the ":" on one line
 
 bool is_word_start(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '/' || c == '.' ||
-         (c & 0x80);
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '/' ||
+         c == '.' || (c & 0x80);
 }
 
 // One line of characters that need no escape.

@@ -89,7 +89,8 @@ PlainScalar read_plain_scalar(std::string_view word) {
   if (word == "false") return {Value(false), {}};
   if (word.empty()) return {Value(word), {}};
   if (is_boolean_elsewhere(word)) {
-    return refuse(word, quoted(word) + " is a boolean to some YAML readers and text to others: quote it or write true/false");
+    return refuse(word,
+                  quoted(word) + " is a boolean to some YAML readers and text to others: quote it or write true/false");
   }
   const bool sign = word[0] == '+' || word[0] == '-';
   const auto body = word.substr(sign ? 1 : 0);
@@ -99,7 +100,8 @@ PlainScalar read_plain_scalar(std::string_view word) {
     return refuse(word, quoted(word) + " is not a finite number: quote it if it is meant as text");
   }
   if (is_based(body) || has_underscores(body) || is_sexagesimal(body)) {
-    return refuse(word, quoted(word) + " means different numbers to different YAML readers: quote it, or write a decimal number");
+    return refuse(
+        word, quoted(word) + " means different numbers to different YAML readers: quote it, or write a decimal number");
   }
   if (!is_decimal(body)) return {Value(word), {}};
   if (body.size() > 1 && body[0] == '0' && is_digit(body[1])) {
@@ -110,7 +112,8 @@ PlainScalar read_plain_scalar(std::string_view word) {
   if (body.find_first_of(".eE") == std::string_view::npos) {
     int64_t integer = 0;
     if (std::from_chars(number.data(), end, integer).ec == std::errc{}) return {Value(integer), {}};
-    return refuse(word, "the integer " + printable(word, 40) + " does not fit 64 bits: quote it if it is meant as text");
+    return refuse(word,
+                  "the integer " + printable(word, 40) + " does not fit 64 bits: quote it if it is meant as text");
   }
   double real = 0;
   if (std::from_chars(number.data(), end, real).ec == std::errc{}) return {Value::number(real, word), {}};

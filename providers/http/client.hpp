@@ -30,7 +30,7 @@ struct Call {
   std::vector<std::pair<std::string, std::string>> headers;
   Millis deadline{30'000};               // for the whole exchange
   // Streams the answer's body instead of collecting it (any size, deadline then bounds the gap between pieces);
-  // return false to end.
+  // return false to end. Only the body of a 2xx answer: an error's is collected as usual.
   std::function<bool(std::string_view)> on_data;
   // Streams the request's body: returns the next piece, empty at the end, an Error to give up.
   std::function<Result<std::string>()> next_body;
@@ -43,7 +43,9 @@ class Client {
   // An Answer for any HTTP status. unavailable: could not connect or send. outcome_unknown: a request other than GET was
   // sent and its answer did not come. invalid: a bad URL or header. too_large: see answer_bytes.
   virtual Result<Answer> call(const Call& call) = 0;
-  virtual void stop() = 0;               // from another thread: ends a call in progress soon (unavailable)
+  // From another thread: ends a call in progress soon, and every later one at once (unavailable; outcome_unknown when
+  // the request was on its way).
+  virtual void stop() = 0;
 };
 
 std::string percent_encode(std::string_view text);   // everything but unreserved characters

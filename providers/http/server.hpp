@@ -1,5 +1,5 @@
 // The HTTP server: Debian's cpp-httplib 0.11 behind a hardened subclass (tests/http shows each hole closed). The library's
-// header appears in server.cpp only. Handlers run on the connection's thread; a parked one (long poll, watch) counts
+// header appears in exchange.cpp and client.cpp only. Handlers run on the connection's thread; a parked one (long poll, watch) counts
 // against its own limit and never starves other requests.
 #pragma once
 #include <atomic>
@@ -23,7 +23,8 @@ struct Request {
   std::string parameter(const std::string& name) const { auto it = query.find(name); return it == query.end() ? "" : it->second; }
 };
 
-// Writes a piece of a streamed answer; false = the peer is gone or the server stops.
+// Writes a piece of a streamed answer; false = the peer is gone or the server stops. An empty piece writes nothing and
+// only asks that.
 using Write = std::function<bool(std::string_view)>;
 // Gives the next piece of a streamed request body; empty = end; an Error = the sender failed or was cut off.
 using Read = std::function<Result<std::string>()>;

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <sstream>

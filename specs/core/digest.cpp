@@ -32,7 +32,9 @@ std::string hmac_sha256_raw(std::string_view key, std::string_view bytes) {
   TROVE_CHECK(HMAC(EVP_sha256(), key_bytes, static_cast<int>(key.size()), raw(bytes), bytes.size(), raw(out), &length));
   return out;
 }
-std::string hmac_sha256_hex(std::string_view key, std::string_view bytes) { return to_hex(hmac_sha256_raw(key, bytes)); }
+std::string hmac_sha256_hex(std::string_view key, std::string_view bytes) {
+  return to_hex(hmac_sha256_raw(key, bytes));
+}
 
 std::string pbkdf2_sha256_raw(std::string_view password, std::string_view salt, int iterations, size_t bytes) {
   std::string out(bytes, '\0');

@@ -8,8 +8,7 @@ Kind backup() {
   kind.name = "Backup";
   kind.plural = "backups";
   kind.short_name = "bk";
-  kind.doc = "One backup of an instance. What it says is fixed once it exists. Deleting the object keeps the stored data unless "
-             "deletionPolicy is Delete.";
+  kind.doc = "One backup of an instance. Deleting the object keeps the stored data unless deletionPolicy is Delete.";
   kind.stateful = true;
   kind.spec_immutable = true;
   kind.example = R"(apiVersion: trove/v1alpha1

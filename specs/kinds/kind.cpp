@@ -64,7 +64,7 @@ namespace tables {
 
 void add_common_block(std::vector<Field>& fields, std::string_view default_deletion) {
   fields.push_back({.path = "managementPolicy",
-                    .doc = "Manage: trove makes reality follow the spec. Observe: trove reads and reports, and never writes.",
+                    .doc = "Whether trove changes anything. Manage: it makes reality follow the spec. Observe: it reads and reports, and never writes.",
                     .default_json = R"("Manage")",
                     .change = Change::none,
                     .values = {"Manage", "Observe"}});

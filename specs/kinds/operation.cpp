@@ -8,8 +8,7 @@ Kind operation() {
   kind.name = "Operation";
   kind.plural = "operations";
   kind.short_name = "op";
-  kind.doc = "Something done once to an instance. It never changes the instance's spec, and what it says is fixed once it "
-             "exists.";
+  kind.doc = "Something done once to an instance. It never changes the instance's spec.";
   kind.spec_immutable = true;
   kind.example = R"(apiVersion: trove/v1alpha1
 kind: Operation

@@ -157,7 +157,8 @@ Result<std::string> render_integer(Engine engine, const Parameter& p, const Valu
 Result<std::string> render_number(const Parameter& p, const Value& value) {
   if (!value.is_number()) return fail(Code::invalid, quoted(value) + " is not a number");
   const double number = value.number_or(0);
-  if (!(number >= static_cast<double>(p.min) && number <= static_cast<double>(p.max))) return out_of_range(p, value, false);
+  const bool low = p.above_min ? number <= static_cast<double>(p.min) : number < static_cast<double>(p.min);
+  if (low || !(number <= static_cast<double>(p.max))) return out_of_range(p, value, false);
   const std::string text = value.as_written();
   if (text.find_first_of("eE") == std::string::npos) return text;
   char buffer[400];   // no engine reads exponents everywhere
@@ -214,12 +215,14 @@ Result<std::string> render_parameter(Engine engine, std::string_view name, const
   if (const std::string reason = is_owned_parameter(engine, name); !reason.empty())
     return fail(Code::invalid, "belongs to trove and cannot be set: " + reason);
   if (value.is_null() || value.is_list() || value.is_map())
-    return fail(Code::invalid, "must be a number, a boolean or a string, not a " + std::string(value.type_name()));
+    return fail(Code::invalid, "must be a number, a boolean or a string, not a " + std::string(value.is_null() ? "missing value" : value.type_name()));
   const std::string& text = value.text();
   if (text.size() > kMostText) return fail(Code::invalid, "the value is longer than 4096 bytes");
   for (unsigned char c : text) {
     if (c < 0x20 || c == 0x7f) return fail(Code::invalid, "the value holds a line break or another control character");
   }
+  // Its option files have no way to write one inside quotes.
+  if (engine == Engine::mariadb && text.find('"') != std::string::npos) return fail(Code::invalid, "the value holds a double quote");
   const Parameter* p = find_parameter(engine, name);
   if (!p) return render_unknown(engine, value);
   switch (p->type) {

@@ -30,7 +30,8 @@ struct Parameter {
   std::string_view default_text = {};    // as the engine writes it; "" = depends or empty
   std::string_view doc = {};
   int64_t min = INT64_MIN, max = INT64_MAX;   // of integers and numbers; of sizes in bytes
-  std::vector<std::string_view> values = {};  // of enumerations; also words that a number or size may be
+  bool above_min = false;                // a number that must be more than min
+  std::vector<std::string_view> values = {};  // of enumerations
   // Sizes: what a plain number counts, in bytes. PostgreSQL's shared_buffers counts blocks of 8192, memcached's
   // memory-limit megabytes.
   int64_t unit = 1;

@@ -16,7 +16,8 @@ TEST_CASE("digests match published vectors") {
 }
 
 TEST_CASE("base64 goes both ways and takes one spelling only") {
-  const std::pair<const char*, const char*> pairs[] = {{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
+  const std::pair<const char*, const char*> pairs[] = {
+      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foobar", "Zm9vYmFy"}};
   for (const auto& [bytes, text] : pairs) {
     CHECK(base64(bytes) == text);
     std::string back = "x";

@@ -1,5 +1,6 @@
 #include "specs/json.hpp"
 #include <catch2/catch.hpp>
+#include "support/clock.hpp"
 
 using namespace trove;
 
@@ -21,6 +22,30 @@ Error refused(std::string_view text, JsonLimits limits = {}) {
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
+// The character that a value's position points at.
+bool starts_where_it_says(const Value& value, const std::vector<std::string>& lines) {
+  const auto line = static_cast<size_t>(value.at.line - 1);
+  const auto column = static_cast<size_t>(value.at.column - 1);
+  if (line >= lines.size() || column >= lines[line].size()) return false;
+  const char c = lines[line][column];
+  switch (value.type()) {
+    case Value::Type::null: return c == 'n';
+    case Value::Type::boolean: return c == (value.bool_or(false) ? 't' : 'f');
+    case Value::Type::string: return c == '"';
+    case Value::Type::list: break;
+    case Value::Type::map: break;
+    default: return c == '-' || (c >= '0' && c <= '9');
+  }
+  if (c != (value.is_list() ? '[' : '{')) return false;
+  for (const auto& item : value.items()) {
+    if (!starts_where_it_says(item, lines)) return false;
+  }
+  for (const auto& member : value.members()) {
+    if (!starts_where_it_says(member.value, lines)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 TEST_CASE("json round trips through a value") {
@@ -36,7 +61,9 @@ TEST_CASE("pretty json indents by two and keeps empty containers short") {
 
 TEST_CASE("every json value knows its line and column") {
   const Value v = parsed("{\n  \"a\": [1,\n\t\"x \\\" y\", {\"k\" : true}],\n  \"b\":-2.5e3 , \"c\": {}\n}");
-  const auto at = [](const Value& value, int line, int column) { return value.at.line == line && value.at.column == column; };
+  const auto at = [](const Value& value, int line, int column) {
+    return value.at.line == line && value.at.column == column;
+  };
   CHECK(at(v, 1, 1));
   CHECK(at(v["a"], 2, 8));
   CHECK(at(v.at_path("a[0]"), 2, 9));
@@ -73,8 +100,9 @@ TEST_CASE("integers beyond 64 bits are refused instead of rounded") {
 }
 
 TEST_CASE("what is not json is refused with its place") {
-  for (const char* text : {"", " ", "{", "[1,", "[1,]", "{\"a\":}", "{\"a\" 1}", "{a:1}", "nul", "tru", "01", "+1", ".5",
-                           "1.", "NaN", "Infinity", "'x'", "\"a", "\"\\q\"", "[1] x", "{} {}", "// c\n1", "\"\t\"", "]"}) {
+  for (const char* text :
+       {"",   " ",  "{",   "[1,",      "[1,]", "{\"a\":}", "{\"a\" 1}", "{a:1}", "nul",   "tru",     "01",     "+1",
+        ".5", "1.", "NaN", "Infinity", "'x'",  "\"a",      "\"\\q\"",   "[1] x", "{} {}", "// c\n1", "\"\t\"", "]"}) {
     const Error error = refused(text);
     INFO(error.message);
     CHECK(error.code == Code::invalid);
@@ -140,4 +168,33 @@ TEST_CASE("canonical json is the same for equal values") {
   CHECK(a == b);
   CHECK(canonical_json(a) == canonical_json(b));
   CHECK(canonical_json(a) == R"({"a":{"x":null,"y":[2]},"b":1})");
+}
+
+TEST_CASE("random json either fails or knows its places and survives a round trip") {
+  static constexpr std::string_view pieces[] = {
+      "[",    "]",    "{", "}",  ",",  ":",        "\"a\":", "\"b\\\"\":",  "\"x,]\"", "1", "-2.5e3",
+      "true", "null", " ", "\n", "\t", "\"\\\\\"", "0",      "\"\\u00e9\"", "é",       "\""};
+  SeededRng rng(11);
+  int accepted = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    std::string text;
+    for (uint64_t n = 1 + rng.below(9); n > 0; --n) text += pieces[rng.below(std::size(pieces))];
+    const auto value = parse_json(text);
+    if (!value) {
+      if (value.error().message.empty()) FAIL(text);
+      continue;
+    }
+    ++accepted;
+    std::vector<std::string> lines(1);
+    for (const char c : text) {
+      if (c == '\n') {
+        lines.emplace_back();
+      } else {
+        lines.back() += c;
+      }
+    }
+    if (!starts_where_it_says(*value, lines)) FAIL(text);
+    if (!(parse_json(dump_json(*value)) == *value)) FAIL(text);
+  }
+  CHECK(accepted > 1000);
 }

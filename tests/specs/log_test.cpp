@@ -30,7 +30,9 @@ std::string captured(log::Format format, const std::function<void()>& write_line
 }  // namespace
 
 TEST_CASE("a log line is one line of time level message and fields") {
-  const std::string text = captured(log::Format::text, [] { log::info("reconciled", {{"key", "volume/a"}, {"took_ms", 3}}); });
+  const std::string text = captured(log::Format::text, [] {
+    log::info("reconciled", {{"key", "volume/a"}, {"took_ms", 3}});
+  });
   const auto space = text.find(' ');
   CHECK(parse_time(text.substr(0, space)).has_value());
   CHECK(text.substr(space) == " info reconciled key=volume/a took_ms=3\n");
@@ -38,9 +40,17 @@ TEST_CASE("a log line is one line of time level message and fields") {
 
 TEST_CASE("log values are quoted and escaped when they need it") {
   const std::string text = captured(log::Format::text, [] {
-    log::warning("odd", {{"a", "two words"}, {"b", "new\nline"}, {"c", "\x1b[31m"}, {"d", ""}, {"e", "x=y"}, {"f", "say \"hi\""}, {"g", "\xff"}, {"h", "é"}});
+    log::warning("odd", {{"a", "two words"},
+                         {"b", "new\nline"},
+                         {"c", "\x1b[31m"},
+                         {"d", ""},
+                         {"e", "x=y"},
+                         {"f", "say \"hi\""},
+                         {"g", "\xff"},
+                         {"h", "é"}});
   });
-  CHECK(text.find(" warning odd a=\"two words\" b=\"new\\nline\" c=\"\\x1b[31m\" d=\"\" e=\"x=y\" f=\"say \\\"hi\\\"\" g=\"\\xff\" h=é\n") != std::string::npos);
+  CHECK(text.find(" warning odd a=\"two words\" b=\"new\\nline\" c=\"\\x1b[31m\" d=\"\" e=\"x=y\" f=\"say \\\"hi\\\"\" "
+                  "g=\"\\xff\" h=é\n") != std::string::npos);
 }
 
 TEST_CASE("log lines below the level are not written") {
@@ -53,7 +63,9 @@ TEST_CASE("log lines below the level are not written") {
 }
 
 TEST_CASE("json log lines are json") {
-  const std::string text = captured(log::Format::json, [] { log::error("bad \"thing\" 100%", {{"key", "a\nb"}, {"n", 7}}); });
+  const std::string text = captured(log::Format::json, [] {
+    log::error("bad \"thing\" 100%", {{"key", "a\nb"}, {"n", 7}});
+  });
   REQUIRE(text.ends_with("}\n"));
   const auto line = parse_json(text);
   REQUIRE(line.has_value());

@@ -12,7 +12,8 @@ TEST_CASE("a problem says where and what and what next") {
   p.message = "unknown field. Did you mean \"volume\"?";
   CHECK(to_string(p) == "crm.yaml:9:3  spec.volumme: unknown field. Did you mean \"volume\"?");
   p.hint = "see trovectl explain inst.spec";
-  CHECK(to_string(p) == "crm.yaml:9:3  spec.volumme: unknown field. Did you mean \"volume\"?\n  see trovectl explain inst.spec");
+  CHECK(to_string(p) ==
+        "crm.yaml:9:3  spec.volumme: unknown field. Did you mean \"volume\"?\n  see trovectl explain inst.spec");
   CHECK(to_string(Problem{"", {2, 1}, "", "bad"}) == "2:1  bad");
   CHECK(to_string(Problem{"a.yaml", {}, "spec", "bad"}) == "a.yaml  spec: bad");
   CHECK(to_string(Problem{"", {}, "", "bad"}) == "bad");
@@ -20,7 +21,8 @@ TEST_CASE("a problem says where and what and what next") {
 }
 
 TEST_CASE("a problem cannot smuggle control characters onto a terminal") {
-  const std::string text = to_string(Problem{"a\x1b]0;x\x07.yaml", {1, 1}, "spec.\r", "line\nbreak \xe2\x80\xae \xff", "h\x9bint"});
+  const std::string text =
+      to_string(Problem{"a\x1b]0;x\x07.yaml", {1, 1}, "spec.\r", "line\nbreak \xe2\x80\xae \xff", "h\x9bint"});
   CHECK(text == "a\\x1b]0;x\\x07.yaml:1:1  spec.\\x0d: line\\nbreak \\u202e \\xff\n  h\\x9bint");
 }
 
@@ -36,7 +38,8 @@ TEST_CASE("printable cuts by characters and leaves its own output alone") {
 TEST_CASE("invalid UTF-8 is found at its first byte") {
   CHECK(find_invalid_utf8("plain é€😀") == std::string_view::npos);
   CHECK(find_invalid_utf8("ab\xff") == 2);
-  for (const char* text : {"\x80", "\xc0\xaf", "\xc1\x81", "\xc3", "\xe0\x80\x80", "\xe2\x82", "\xed\xa0\x80", "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80"}) {
+  for (const char* text : {"\x80", "\xc0\xaf", "\xc1\x81", "\xc3", "\xe0\x80\x80", "\xe2\x82", "\xed\xa0\x80",
+                           "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80"}) {
     CHECK(find_invalid_utf8(text) == 0);
   }
 }

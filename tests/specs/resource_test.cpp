@@ -21,9 +21,11 @@ TEST_CASE("a resource goes to its wire form and back") {
   r.status.set("phase", "x");
   const std::string wire = dump_json(to_value(r));
   CHECK(wire ==
-        R"({"apiVersion":"trove/v1alpha1","kind":"DatabaseInstance","metadata":{"name":"orders-db","project":"shop","uid":"u-1","generation":3,)"
-        R"("resourceVersion":"9007199254740993","creationTimestamp":"2026-09-27T12:00:00Z","deletionTimestamp":"2026-09-27T12:00:00.500Z",)"
-        R"("labels":{"team":"crm"},"annotations":{"note":"x"},"ownerReferences":[{"kind":"BackupSchedule","name":"nightly","uid":"u-2"}]},)"
+        R"({"apiVersion":"trove/v1alpha1","kind":"DatabaseInstance",)"
+        R"("metadata":{"name":"orders-db","project":"shop","uid":"u-1","generation":3,)"
+        R"("resourceVersion":"9007199254740993","creationTimestamp":"2026-09-27T12:00:00Z",)"
+        R"("deletionTimestamp":"2026-09-27T12:00:00.500Z","labels":{"team":"crm"},"annotations":{"note":"x"},)"
+        R"("ownerReferences":[{"kind":"BackupSchedule","name":"nightly","uid":"u-2"}]},)"
         R"("spec":{"flavor":"db.m1"},"status":{"phase":"x"}})");
   const Resource back = resource_from_value(*parse_json(wire));
   CHECK(back.kind == r.kind);
@@ -42,7 +44,8 @@ TEST_CASE("empty parts of a resource are left out") {
 }
 
 TEST_CASE("reading a stored resource is lenient") {
-  const Resource r = resource_from_value(*parse_json(R"({"kind":5,"metadata":{"labels":[1],"generation":"x","resourceVersion":12},"spec":null})"));
+  const Resource r = resource_from_value(*parse_json(
+      R"({"kind":5,"metadata":{"labels":[1],"generation":"x","resourceVersion":12},"spec":null})"));
   CHECK(r.kind == "");
   CHECK(r.metadata.labels.is_map());
   CHECK(r.metadata.resource_version == 12);
@@ -54,8 +57,10 @@ TEST_CASE("reading a stored resource is lenient") {
 
 TEST_CASE("conditions go to a status and back") {
   Value status = Value::map();
-  status.set("conditions", Value::list({to_value(Condition{"Ready", "True", "Available", "up", Time{1'790'510'400'000}, 7}),
-                                        to_value(Condition{"Stalled", "False", "AsExpected", "", {}, 0})}));
+  status.set("conditions", Value::list({
+      to_value(Condition{"Ready", "True", "Available", "up", Time{1'790'510'400'000}, 7}),
+      to_value(Condition{"Stalled", "False", "AsExpected", "", {}, 0}),
+  }));
   const auto conditions = conditions_of(status);
   REQUIRE(conditions.size() == 2);
   const Condition* ready = find_condition(conditions, "Ready");

@@ -1,7 +1,6 @@
 // A program under test: started with a plain argv, its output kept, and the whole process group killed at the end.
 // Owned by one test thread; a thread of its own feeds stdin and collects output, so a chatty program never blocks.
 #pragma once
-#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>

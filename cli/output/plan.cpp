@@ -1,0 +1,171 @@
+#include "cli/output/plan.hpp"
+
+#include <algorithm>
+#include <vector>
+#include "cli/output/table.hpp"
+#include "specs/json.hpp"
+#include "specs/problem.hpp"
+
+namespace trove::cli {
+namespace {
+
+std::string shown(const Value& value) {
+  if (value.is_null()) return "(none)";
+  if (value.is_list() || value.is_map()) return printable(dump_json(value), 100);
+  std::string text = value.as_written();
+  return text.empty() ? "\"\"" : printable(text, 100);
+}
+
+std::string padded(std::string text, size_t width) {
+  size_t have = characters(text);
+  if (have < width) text.append(width - have, ' ');
+  return text;
+}
+
+struct Mark {
+  char letter;
+  std::string (Style::*paint)(std::string_view) const;
+};
+Mark mark_of(const std::string& op) {
+  if (op == "create") return {'+', &Style::good};
+  if (op == "delete") return {'-', &Style::bad};
+  if (op == "forget") return {'o', &Style::doubtful};
+  return {'~', &Style::doubtful};
+}
+
+bool loud(std::string_view change) {
+  return change == "RESTART" || change == "failover" || change == "REBOOT" || change == "REBUILD" || change == "copy" ||
+         change == "forbidden";
+}
+
+void render_object(const Value& object, const PlanView& view, std::string& out) {
+  Mark mark = mark_of(object["op"].text());
+  std::string title = printable(object["kind"].text()) + "/" + printable(object["name"].text());
+  const auto& notes = object["notes"].items();
+  const auto& changes = object["changes"].items();
+  out += (view.style.*mark.paint)(std::string(1, mark.letter)) + " " + view.style.strong(title);
+  // One remark and nothing else fits on the line: "o Database/tmp   forgotten, NOT dropped".
+  bool beside = changes.empty() && notes.size() == 1;
+  if (beside) out += "   " + printable(notes[0].text(), 300);
+  out += '\n';
+
+  struct Row {
+    std::string path, values, change;
+  };
+  std::vector<Row> rows;
+  size_t path_width = 0, values_width = 0;
+  for (const Value& change : changes) {
+    std::string values = change["before"].is_null() ? shown(change["after"]) : shown(change["before"]) + " → " + shown(change["after"]);
+    std::string what = change["change"].text();
+    // A new object is made as a whole: what changing each field would do is beside the point.
+    if (object["op"].text() == "create") what.clear();
+    rows.push_back({printable(change["path"].text()), std::move(values), std::move(what)});
+    path_width = std::max(path_width, characters(rows.back().path));
+    if (!rows.back().change.empty()) values_width = std::max(values_width, characters(rows.back().values));
+  }
+  for (const Row& row : rows) {
+    std::string line = "    " + padded(row.path, path_width) + "  " + padded(row.values, row.change.empty() ? 0 : values_width);
+    if (!row.change.empty()) line += "   " + (loud(row.change) ? view.style.bad(row.change) : row.change);
+    out += line + '\n';
+  }
+  if (!beside) {
+    for (const Value& note : notes) out += "    " + printable(note.text(), 300) + '\n';
+  }
+}
+
+std::string interruption(const Value& action) {
+  const Value& interrupts = action["interrupts"];
+  if (interrupts.is_string()) return interrupts.text();
+  return interrupts.bool_or(false) ? "interrupts the database" : "";
+}
+
+void render_actions(const Value& plan, const PlanView& view, std::string& out) {
+  const auto& actions = plan["actions"].items();
+  if (actions.empty()) return;
+  out += "\n" + view.style.strong("Actions") + "\n";
+  size_t step_width = 0, action_width = 0, object_width = 0, detail_width = 0;
+  for (const Value& action : actions) {
+    step_width = std::max(step_width, action["step"].as_written().size());
+    action_width = std::max(action_width, characters(printable(action["action"].text())));
+    object_width = std::max(object_width, characters(printable(action["object"].text())));
+    if (!interruption(action).empty()) detail_width = std::max(detail_width, characters(printable(action["detail"].text(), 200)));
+  }
+  for (const Value& action : actions) {
+    std::string step = action["step"].as_written();
+    std::string interrupts = printable(interruption(action), 100);
+    std::string line = "  " + std::string(step_width - step.size(), ' ') + step + "  " +
+                       padded(printable(action["action"].text()), action_width) + "  " +
+                       padded(printable(action["object"].text()), object_width) + "  " +
+                       padded(printable(action["detail"].text(), 200), interrupts.empty() ? 0 : detail_width);
+    if (!interrupts.empty()) line += "   " + view.style.bad(interrupts);
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    out += line + '\n';
+  }
+}
+
+void render_waiting(const Value& plan, const PlanView& view, std::string& out) {
+  const auto& waiting = plan["waiting"].items();
+  if (waiting.empty()) return;
+  out += "\n" + view.style.strong("Waiting") + "\n";
+  size_t object_width = 0, reason_width = 0;
+  for (const Value& entry : waiting) {
+    object_width = std::max(object_width, characters(printable(entry["object"].text())));
+    reason_width = std::max(reason_width, characters(printable(entry["reason"].text())));
+  }
+  for (const Value& entry : waiting) {
+    std::string line = "  " + padded(printable(entry["object"].text()), object_width) + "  " +
+                       padded(printable(entry["reason"].text()), reason_width) + "  " + printable(entry["message"].text(), 300);
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    out += line + '\n';
+  }
+}
+
+}  // namespace
+
+bool has_changes(const Value& plan) {
+  const auto& objects = plan["objects"].items();
+  return std::any_of(objects.begin(), objects.end(), [](const Value& object) {
+    return object["op"].text() != "unchanged" && !object["op"].text().empty();
+  });
+}
+bool has_differences(const Value& plan) { return has_changes(plan) || !plan["actions"].empty(); }
+
+std::string render_plan(const Value& plan, const PlanView& view) {
+  std::string out;
+  if (!view.fields_only) {
+    out += "Plan for project " + printable(plan["project"].text());
+    if (!view.from.empty()) out += ", " + view.from;
+    out += " (revision " + plan["revision"].as_written();
+    // The day is today; the clock time is what one compares.
+    if (std::string seen = plan["observedAt"].text(); seen.size() >= 20) out += ", observed " + printable(seen.substr(11));
+    out += ")\n";
+  }
+  bool first = true;
+  for (const Value& object : plan["objects"].items()) {
+    if (object["op"].text() == "unchanged") continue;
+    if (first && !view.fields_only) out += '\n';
+    first = false;
+    render_object(object, view, out);
+  }
+  if (view.fields_only) return out;
+
+  render_actions(plan, view, out);
+  render_waiting(plan, view, out);
+  if (!plan["complete"].bool_or(true)) {
+    out += "\nThe plan stops early: some facts are not known yet" +
+           std::string(plan["waiting"].empty() ? "" : " (see Waiting)") + ".\n";
+  }
+  if (!has_differences(plan) && plan["waiting"].empty() && plan["complete"].bool_or(true)) {
+    out += "\nNothing to do: everything is as the specs say.\n";
+    return out;
+  }
+  const Value& summary = plan["summary"];
+  if (summary.is_map()) {
+    auto count = [&](const char* key) { return std::to_string(summary[key].int_or(0)); };
+    out += "\n" + count("add") + " to add, " + count("change") + " to change, " + count("destroy") + " to destroy, " +
+           count("forget") + " to forget.\n";
+  }
+  return out;
+}
+
+}  // namespace trove::cli

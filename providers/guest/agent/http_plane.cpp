@@ -1,0 +1,157 @@
+#include <atomic>
+#include <mutex>
+#include <set>
+#include "providers/guest/agent/plane.hpp"
+#include "providers/guest/engines/files.hpp"
+#include "providers/http/client.hpp"
+#include "specs/json.hpp"
+
+namespace trove::guest {
+
+namespace {
+
+constexpr size_t kMostGuestFile = 64u << 10;
+constexpr size_t kMostDocument = 8u << 20;
+constexpr Millis kFetchDeadline{40'000};          // the server answers after about 25 s when nothing changed
+constexpr Millis kReportDeadline{15'000};
+constexpr Millis kTransferDeadline{6 * 3'600'000};
+constexpr Millis kDownloadGap{60'000};
+
+Error refused(int status, std::string_view what) {
+  const Code code = status == 401 || status == 403 ? Code::unauthenticated
+                    : status == 404                ? Code::not_found
+                    : status >= 400 && status < 500 && status != 429 ? Code::invalid
+                                                                     : Code::unavailable;
+  return Error{code, std::string(what) + " was answered with " + std::to_string(status)};
+}
+
+// "http://host:port" and "/path?query".
+std::pair<std::string, std::string> split_url(const std::string& url) {
+  const size_t scheme = url.find("://");
+  const size_t slash = scheme == std::string::npos ? std::string::npos : url.find('/', scheme + 3);
+  if (slash == std::string::npos) return {url, "/"};
+  return {url.substr(0, slash), url.substr(slash)};
+}
+
+class HttpPlane final : public Plane {
+ public:
+  HttpPlane(const GuestFile& file, std::unique_ptr<http::Client> documents, std::unique_ptr<http::Client> reports)
+      : ca_file_(file.ca_file), documents_(std::move(documents)), reports_(std::move(reports)) {}
+
+  Result<std::optional<Document>> fetch(const std::string& after) override {
+    http::Call call;
+    call.path = "/guest/v1/document?after=" + http::percent_encode(after);
+    call.deadline = kFetchDeadline;
+    auto answer = documents_->call(call);
+    if (!answer) return tl::unexpected<Error>(answer.error());
+    if (answer->status == 204) return std::optional<Document>();
+    if (answer->status != 200) return tl::unexpected<Error>(refused(answer->status, "the request for the document"));
+    auto json = parse_json(answer->body);
+    if (!json) return tl::unexpected<Error>(json.error());
+    auto document = document_from_value(*json);
+    if (!document) return tl::unexpected<Error>(document.error());
+    return std::optional<Document>(std::move(*document));
+  }
+
+  Result<void> report(const Report& report) override {
+    http::Call call;
+    call.method = "POST";
+    call.path = "/guest/v1/report";
+    call.body = dump_json(to_value(report));
+    call.deadline = kReportDeadline;
+    auto answer = reports_->call(call);
+    if (!answer) return tl::unexpected<Error>(answer.error());
+    if (answer->status / 100 != 2) return tl::unexpected<Error>(refused(answer->status, "the report"));
+    return {};
+  }
+
+  Result<void> upload(const std::string& url, const std::function<Result<std::string>()>& next) override {
+    const auto [base, path] = split_url(url);
+    http::Call call;
+    call.method = "PUT";
+    call.path = path;
+    call.content_type = "application/octet-stream";
+    call.next_body = next;
+    call.deadline = kTransferDeadline;
+    auto answer = once(base, call);
+    if (!answer) return tl::unexpected<Error>(answer.error());
+    if (answer->status / 100 != 2) return tl::unexpected<Error>(refused(answer->status, "the upload"));
+    return {};
+  }
+
+  Result<void> download(const std::string& url, const std::function<bool(std::string_view)>& take) override {
+    const auto [base, path] = split_url(url);
+    http::Call call;
+    call.path = path;
+    call.on_data = take;
+    call.deadline = kDownloadGap;
+    auto answer = once(base, call);
+    if (!answer) return tl::unexpected<Error>(answer.error());
+    if (answer->status != 200) return tl::unexpected<Error>(refused(answer->status, "the download"));
+    return {};
+  }
+
+  void stop() override {
+    stopped_ = true;
+    documents_->stop();
+    reports_->stop();
+    std::lock_guard lock(mutex_);
+    for (http::Client* client : transfers_) client->stop();
+  }
+
+ private:
+  // A client for one transfer. Object storage gets no bearer token: the URL is the permission.
+  Result<http::Answer> once(const std::string& base, const http::Call& call) {
+    auto client = http::Client::make({.base_url = base, .bearer_token = "", .ca_file = ca_file_});
+    if (!client) return tl::unexpected<Error>(client.error());
+    {
+      std::lock_guard lock(mutex_);
+      if (stopped_) return fail(Code::unavailable, "the agent is stopping");
+      transfers_.insert(client->get());
+    }
+    auto answer = (*client)->call(call);
+    std::lock_guard lock(mutex_);
+    transfers_.erase(client->get());
+    return answer;
+  }
+
+  const std::string ca_file_;
+  std::unique_ptr<http::Client> documents_, reports_;
+  std::atomic<bool> stopped_{false};
+  std::mutex mutex_;
+  std::set<http::Client*> transfers_;    // guarded by mutex_
+};
+
+}  // namespace
+
+Result<GuestFile> read_guest_file(const std::string& path) {
+  auto text = read_file(path, kMostGuestFile);
+  if (!text) return tl::unexpected<Error>(text.error());
+  auto json = parse_json(*text);
+  if (!json || !json->is_map()) return fail(Code::invalid, path + " is not a JSON object");
+  GuestFile file;
+  file.url = (*json)["url"].text();
+  file.token = (*json)["token"].text();
+  file.server = (*json)["server"].text();
+  file.volume = (*json)["volume"].text();
+  file.run_as = (*json)["run_as"].text();
+  file.ca_file = (*json)["ca_file"].text();
+  if (file.url.empty() || file.token.empty()) return fail(Code::invalid, path + " lacks url or token");
+  if (!file.volume.empty() && file.volume[0] != '/') return fail(Code::invalid, path + ": volume is not an absolute path");
+  while (file.volume.size() > 1 && file.volume.back() == '/') file.volume.pop_back();
+  return file;
+}
+
+Result<std::unique_ptr<Plane>> make_http_plane(const GuestFile& file) {
+  const auto client = [&] {
+    return http::Client::make({.base_url = file.url, .bearer_token = file.token, .ca_file = file.ca_file,
+                               .connect_timeout = Millis{3'000}, .answer_bytes = kMostDocument});
+  };
+  auto documents = client();
+  if (!documents) return tl::unexpected<Error>(documents.error());
+  auto reports = client();
+  if (!reports) return tl::unexpected<Error>(reports.error());
+  return std::unique_ptr<Plane>(new HttpPlane(file, std::move(*documents), std::move(*reports)));
+}
+
+}  // namespace trove::guest

@@ -1,0 +1,121 @@
+// The REST API of README.md, without sockets: a request in, a response out. Made by main, called from every HTTP thread at
+// once. Writes are serialised by one mutex from their checks to their commit, because checks across objects (two Databases
+// of one name) cannot be guards of a transaction.
+#pragma once
+#include <array>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+#include "providers/http/server.hpp"
+#include "reconciler/api/access.hpp"
+#include "reconciler/api/ports.hpp"
+#include "reconciler/api/refusal.hpp"
+#include "reconciler/objects.hpp"
+#include "reconciler/store/seal.hpp"
+#include "specs/kinds/kind.hpp"
+
+namespace trove {
+
+inline constexpr size_t kDefaultPage = 500, kMaxPage = 1'000;
+inline constexpr size_t kMaxScan = 20'000;              // objects looked at for one page of a filtered list
+inline constexpr size_t kMaxDocuments = 6'000;          // of one apply: three store operations each
+inline constexpr size_t kMaxApplyBytes = 32u << 20;
+inline constexpr size_t kMaxReportBytes = 1u << 20;
+inline constexpr int kApplyTries = 5;
+inline constexpr Millis kDocumentWait{25'000};          // long poll of a guest
+inline constexpr Millis kBookmarkEvery{10'000};
+inline constexpr Millis kWatchWait{500};                // how soon a watch notices that the server stops
+
+struct ApiOptions {
+  Objects& objects;
+  const Sealer& sealer;
+  Rng& rng;
+  const Clock& clock;
+  PlanSource& plans;
+  GuestHub& guests;
+  ObjectStore* object_store = nullptr;    // null: /objects is not served here
+  LoopStatus& loop;
+  std::string tokens;                     // contents of the token file; see access.hpp
+  std::string version;
+};
+
+class Api {
+ public:
+  explicit Api(ApiOptions options);
+  http::Route classify(const http::Request& without_body) const;
+  http::Response handle(const http::Request& request, const http::Read& read);
+
+ private:
+  struct Call {                           // one authenticated request below /apis/…/projects/{project}
+    const http::Request& request;
+    Caller caller;
+    std::string project;
+    std::string author() const { return "user:" + caller.name; }
+  };
+  struct Prepared;                        // what an apply would write; apply.hpp
+  struct Conditions;                      // If-Match and the like; apply.hpp
+  struct SecretEdit;
+
+  // api.cpp
+  Attempt<http::Response> route(const http::Request& request, const http::Read& read);
+  Attempt<http::Response> route_project(const http::Request& request, const std::vector<std::string>& parts);
+  Attempt<http::Response> route_object(const Call& call, const Kind& kind, const std::vector<std::string>& parts);
+  Attempt<Caller> authenticate(const http::Request& request) const;
+  Attempt<http::Response> version() const;
+
+  // read.cpp
+  Attempt<http::Response> list(const Call& call, const Kind& kind);
+  Attempt<http::Response> get(const Call& call, const Kind& kind, const std::string& name);
+  Attempt<http::Response> events(const Call& call, const Kind& kind, const std::string& name);
+  Attempt<http::Response> history(const Call& call, const Kind& kind, const std::string& name);
+  Attempt<Resource> existing(const Key& key);
+
+  // watch.cpp
+  Attempt<http::Response> watch(const Call& call, const Kind& kind);
+
+  // apply.cpp, plan.cpp
+  Attempt<http::Response> apply(const Call& call);
+  Attempt<http::Response> put(const Call& call, const Kind& kind, const std::string& name);
+  Attempt<http::Response> plan(const Call& call);
+  Attempt<http::Response> plan_of(const Call& call, const Kind& kind, const std::string& name);
+  Attempt<Prepared> decode(const Call& call, std::vector<Value> documents) const;
+  Attempt<void> check(const Call& call, Prepared& prepared, const Conditions& conditions);
+  Attempt<Revision> write(const Call& call, Prepared& prepared, const Conditions& conditions, bool dry_run);
+  bool merge_secret(Resource& next, const Resource* current, Problems& problems) const;
+
+  // remove.cpp, secrets.cpp
+  Attempt<http::Response> remove(const Call& call, const Kind& kind, const std::string& name);
+  Attempt<http::Response> reveal(const Call& call, const std::string& name);
+
+  // guests.cpp
+  Attempt<http::Response> guest_document(const http::Request& request);
+  Attempt<http::Response> guest_report(const http::Request& request);
+  Attempt<http::Response> object(const http::Request& request, const http::Read& read);
+
+  // metrics.cpp, openapi.cpp
+  Attempt<http::Response> healthz() const;
+  Attempt<http::Response> readyz();
+  Attempt<http::Response> metrics();
+  Attempt<http::Response> openapi() const;
+
+  ApiOptions options_;
+  Tokens tokens_;
+  std::mutex writing_;
+  std::array<std::atomic<uint64_t>, 600> answers_{};      // by status
+  std::mutex counted_mutex_;
+  std::map<std::string, uint64_t> counted_;               // objects by kind, as of counted_at_
+  Revision counted_at_ = 0;
+};
+
+// Shared by the files of this folder.
+http::Response json_response(int status, const Value& body);
+// As users see it: values of sensitive fields are "(hidden)".
+Resource shown(Resource resource);
+Value shown_spec(const Kind* kind, Value spec);
+inline constexpr std::string_view kHidden = "(hidden)";
+// The same for both: what is compared to find out whether an apply changes anything.
+std::string etag_of(const Resource& resource);
+
+}  // namespace trove
