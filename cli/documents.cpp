@@ -1,6 +1,7 @@
 #include "cli/documents.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <map>
 #include "cli/output/style.hpp"
@@ -69,6 +70,17 @@ void decode_into(Value value, const std::string& file, const std::string& projec
   into.items.push_back(std::move(document));
 }
 
+// "line 2, column 42: text", as the JSON parser writes it, taken apart.
+Problem from_json_error(const Error& error, const std::string& file) {
+  Problem problem{file, {1, 1}, "", error.message, error.hint};
+  int line = 0, column = 0, used = 0;
+  if (std::sscanf(error.message.c_str(), "line %d, column %d: %n", &line, &column, &used) == 2 && used > 0) {
+    problem.at = {line, column};
+    problem.message = error.message.substr(static_cast<size_t>(used));
+  }
+  return problem;
+}
+
 void find_duplicates(Documents& documents) {
   std::map<Key, const Document*> seen;
   for (size_t i = 0; i < documents.items.size(); ++i) {
@@ -93,7 +105,7 @@ void load_text(const std::string& text, const std::string& file, const std::stri
     limits.bytes = kFileBytes;
     auto value = parse_json(text, limits);
     if (!value) {
-      into.problems.push_back({file, {}, "", value.error().message, value.error().hint});
+      into.problems.push_back(from_json_error(value.error(), file));
       return;
     }
     decode_into(std::move(*value), file, project, into);
@@ -160,7 +172,12 @@ Value request_body(const Documents& documents) {
 
 Failure report_problems(Context& context, const Problems& problems) {
   Style style(context.colour(context.err_tty));
+  size_t shown = 0;
   for (const Problem& problem : problems) {
+    if (++shown > kProblemsShown) {
+      context.err << "and " << problems.size() - kProblemsShown << " more problems\n";
+      break;
+    }
     const char* word = problem.code == Code::conflict ? "conflict:" : problem.code == Code::denied ? "refused:" : "error:";
     std::string text = to_string(problem);
     while (!text.empty() && text.back() == '\n') text.pop_back();

@@ -13,6 +13,7 @@ inline constexpr size_t kFileBytes = 1u << 20;    // of one file; the parser's o
 inline constexpr size_t kFiles = 10'000;          // in one call
 inline constexpr size_t kDocuments = 20'000;
 inline constexpr int kFolderDepth = 32;
+inline constexpr size_t kProblemsShown = 200;     // of one call; the rest is counted
 
 struct Document {
   std::string file;        // "-" is shown as <stdin>

@@ -53,7 +53,8 @@ void check_instance(Check& check) {
     if (spec["rootAccess"].bool_or(false)) check.add("spec.rootAccess", "Memcached has no logins: remove it");
     if (written(spec, "bootstrapFrom")) check.add("spec.bootstrapFrom", "Memcached has no backups: remove it");
   } else if (*engine != Engine::redis && !volume && !reference) {
-    check.add("spec.volume", spec["datastore"]["type"].text() + " needs a volume for its data: write volume: {size: 10} or volumeRef: {name: …}");
+    check.add("spec.volume", spec["datastore"]["type"].text() +
+                                 " needs a volume for its data: write volume: {size: 10} or volumeRef: {name: …}");
   }
 }
 
@@ -86,7 +87,8 @@ void check_privileges(Check& check, const Value& grant, const std::string& path,
     if (text.empty()) continue;   // said already
     if (is_redis_rule(text)) redis = true;
     else if (!is_sql_privilege(text))
-      check.add(here, quote(text) + " is not a privilege: write SQL words as SELECT or CREATE VIEW, or a Redis rule as +@read");
+      check.add(here, quote(text) +
+                          " is not a privilege: write SQL words as SELECT or CREATE VIEW, or a Redis rule as +@read");
     else if (means_grant_option(text))
       check.add(here, "write withGrantOption: true instead");
     else sql = true;
@@ -97,7 +99,8 @@ void check_user(Check& check) {
   const Value& spec = check.spec;
   const Value& password = spec["password"];
   if (password.is_map() && !written(password, "generate") && !written(password, "secretRef"))
-    check.add("spec.password", "needs exactly one of generate and secretRef: write generate: {} or secretRef: {name: …}");
+    check.add("spec.password",
+              "needs exactly one of generate and secretRef: write generate: {} or secretRef: {name: …}");
   const std::string name = spec["name"].text_or(check.resource.metadata.name);
   const std::string path = written(spec, "name") ? "spec.name" : "metadata.name";
   if (name == "root" || name == "postgres")
@@ -116,7 +119,9 @@ void check_user(Check& check) {
     const std::string& on = grant["on"].text();
     if (!on.empty()) {
       const auto [first, fresh] = seen.emplace(on, index);
-      if (!fresh) check.add(here + ".on", quote(on) + " was named in grants[" + std::to_string(first->second) + "]: put the privileges into one entry");
+      if (!fresh)
+        check.add(here + ".on", quote(on) + " was named in grants[" + std::to_string(first->second) +
+                                    "]: put the privileges into one entry");
     }
     ++index;
   }
@@ -125,9 +130,11 @@ void check_user(Check& check) {
 
 void check_database(Check& check) {
   const std::string name = check.spec["name"].text_or(check.resource.metadata.name);
-  for (std::string_view taken : {"mysql", "information_schema", "performance_schema", "sys", "postgres", "template0", "template1"}) {
+  for (std::string_view taken :
+       {"mysql", "information_schema", "performance_schema", "sys", "postgres", "template0", "template1"}) {
     if (name == taken)
-      check.add(written(check.spec, "name") ? "spec.name" : "metadata.name", quote(name) + " belongs to the engine: choose another name");
+      check.add(written(check.spec, "name") ? "spec.name" : "metadata.name",
+                quote(name) + " belongs to the engine: choose another name");
   }
 }
 
@@ -154,13 +161,14 @@ void check_schedule(Check& check) {
   const std::string zone = check.spec["timeZone"].text_or("UTC");
   if (zone == "UTC" || cron.empty() || zone.empty()) return;
   if (!Schedule::parse(cron) || !Schedule::parse("@daily", zone)) return;
-  if (const auto parsed = Schedule::parse(cron, zone); !parsed) check.add("spec.schedule", parsed.error().message, parsed.error().hint);
+  if (const auto parsed = Schedule::parse(cron, zone); !parsed)
+    check.add("spec.schedule", parsed.error().message, parsed.error().hint);
 }
 
 void check_operation(Check& check) {
   if (written(check.spec, "restart")) return;
   for (const Value::Member& member : check.spec.members()) {
-    if (!unsupported_field(check.resource.kind, member.key).empty()) return;   // a verb of a later release: said already
+    if (!unsupported_field(check.resource.kind, member.key).empty()) return;  // a verb of a later release: said already
   }
   check.add("spec", "must say what to do: write restart: {}");
 }

@@ -16,7 +16,9 @@ std::string Trail::text() const {
 void Sink::add(Position at, std::string path, std::string message, std::string hint, Code code) {
   if (full()) return;
   problems_.push_back({{}, at, std::move(path), std::move(message), std::move(hint), -1, code});
-  if (full()) problems_.back() = {{}, at, {}, "too many problems: the rest of this document is not looked at", {}, -1, Code::invalid};
+  if (full())
+    problems_.back() = {{}, at, {},           "too many problems: the rest of this document is not looked at",
+                        {}, -1, Code::invalid};
 }
 
 Position position_of(const Value& spec, std::string_view path) {
@@ -56,7 +58,8 @@ class Walker {
       if (!written) sink_.add(value.at, trail.member(child.name), "required, and missing");
       else if (written->is_null()) sink_.add(written->at, trail.member(child.name), "required, and empty");
     }
-    if (nulls) std::erase_if(value.mutable_members(), [](const Value::Member& member) { return member.value.is_null(); });
+    if (nulls)
+      std::erase_if(value.mutable_members(), [](const Value::Member& member) { return member.value.is_null(); });
   }
 
  private:
@@ -89,13 +92,17 @@ class Walker {
     if (field.sensitive) return sink_.add(value.at, trail, "must be a string: quote it");
     if (!field.values.empty())
       return sink_.add(value.at, trail, "must be one of " + words(field.values) + ", not " + describe(value));
-    if (value.is_list() || value.is_map()) return sink_.add(value.at, trail, "must be a string, not " + describe(value));
-    sink_.add(value.at, trail, "must be a string, not " + describe(value) + ": quote it, as \"" + printable(value.as_written(), 60) + "\"");
+    if (value.is_list() || value.is_map())
+      return sink_.add(value.at, trail, "must be a string, not " + describe(value));
+    sink_.add(
+        value.at, trail,
+        "must be a string, not " + describe(value) + ": quote it, as \"" + printable(value.as_written(), 60) + "\"");
   }
 
   void integer(const Field& field, const Value& value, const Trail& trail) {
     if (value.is_int()) return complain(value, trail, check_integer(field, value.int_or(0)));
-    const std::string wanted = "must be an integer" + (field.unit.empty() ? "" : " in " + std::string(field.unit)) + ", not " + describe(value);
+    const std::string wanted = "must be an integer" + (field.unit.empty() ? "" : " in " + std::string(field.unit)) +
+                               ", not " + describe(value);
     int64_t number = 0;
     const std::string& text = value.text();
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -106,23 +113,29 @@ class Walker {
   void boolean(const Field&, const Value& value, const Trail& trail) {
     if (value.is_bool()) return;
     const bool only_quoted = value.text() == "true" || value.text() == "false";
-    sink_.add(value.at, trail, "must be true or false, not " + describe(value) + (only_quoted ? ": remove the quotes" : ""));
+    sink_.add(value.at, trail,
+              "must be true or false, not " + describe(value) + (only_quoted ? ": remove the quotes" : ""));
   }
 
   // The value is not shown: a password may have been written where its source belongs.
   void not_a_map(const FieldNode& node, const Value& value, const Trail& trail) {
     std::string message = "must be a map, not " + type_with_article(value);
-    const bool needs_something = std::any_of(node.children.begin(), node.children.end(), [](const FieldNode& child) { return child.field->required; });
+    const bool needs_something = std::any_of(node.children.begin(), node.children.end(),
+                                             [](const FieldNode& child) { return child.field->required; });
     if (!node.field->reference.empty()) message += ": write {name: …}";
     else if (!needs_something && value.is_bool()) message += ": write {}";
     sink_.add(value.at, trail, std::move(message),
-              node.field->path == "password" ? "Passwords do not stand in specs: write generate: {} or secretRef: {name: …}." : "");
+              node.field->path == "password"
+                  ? "Passwords do not stand in specs: write generate: {} or secretRef: {name: …}."
+                  : "");
   }
 
   void list(const FieldNode& node, Value& value, const Trail& trail) {
     if (!value.is_list()) {
       const bool scalar = !value.is_map() && !node.item().is(FieldType::object);
-      sink_.add(value.at, trail, "must be a list, not " + describe(value) + (scalar ? ": write [" + printable(value.as_written(), 60) + "]" : ""));
+      sink_.add(value.at, trail,
+                "must be a list, not " + describe(value) +
+                    (scalar ? ": write [" + printable(value.as_written(), 60) + "]" : ""));
       return;
     }
     const auto length = static_cast<int64_t>(value.size());
@@ -143,7 +156,9 @@ class Walker {
       return;
     }
     if (value.size() > kMostMapEntries)
-      sink_.add(value.at, trail, "has " + std::to_string(value.size()) + " entries; at most " + std::to_string(kMostMapEntries) + " are allowed");
+      sink_.add(value.at, trail,
+                "has " + std::to_string(value.size()) + " entries; at most " + std::to_string(kMostMapEntries) +
+                    " are allowed");
     for (const Value::Member& member : value.members()) {
       if (sink_.full()) return;
       const Trail here = trail.member(member.key);
@@ -152,13 +167,15 @@ class Walker {
       if (!name.none()) sink_.add(member.key_at, here, "the name " + name.message);
       const Value& entry = member.value;
       const bool scalar = !entry.is_null() && !entry.is_list() && !entry.is_map();
-      if (entry.is_null()) sink_.add(member.key_at, here, "has no value: write \"\" for an empty one, or remove the line");
+      if (entry.is_null())
+        sink_.add(member.key_at, here, "has no value: write \"\" for an empty one, or remove the line");
       else if (field.type == FieldType::scalar_map && !scalar)
         sink_.add(entry.at, here, "must be a number, a boolean or a string, not " + describe(entry));
       else if (field.type == FieldType::string_map && !entry.is_string())
         sink_.add(entry.at, here, "must be a string, not " + type_with_article(entry) + (scalar ? ": quote it" : ""));
       else if (static_cast<int64_t>(entry.text().size()) > field.max)
-        sink_.add(entry.at, here, "is " + std::to_string(entry.text().size()) + " bytes long: at most " + std::to_string(field.max));
+        sink_.add(entry.at, here,
+                  "is " + std::to_string(entry.text().size()) + " bytes long: at most " + std::to_string(field.max));
     }
   }
 
@@ -175,7 +192,8 @@ class Walker {
     for (const FieldNode& child : node.children) names.push_back(child.name);
     std::string near = nearest(member.key, names);
     if (near.empty()) near = elsewhere(member.key);
-    const std::string shown = std::string(kind_.short_name) + ".spec" + (node.field ? "." + std::string(node.field->path) : "");
+    const std::string shown =
+        std::string(kind_.short_name) + ".spec" + (node.field ? "." + std::string(node.field->path) : "");
     sink_.add(member.key_at, trail, near.empty() ? "unknown field" : "unknown field. Did you mean \"" + near + "\"?",
               near.empty() ? "The fields: trovectl explain " + shown : "");
   }
@@ -222,7 +240,8 @@ const Kind* kind_of(const Value& document, Sink& sink) {
     return nullptr;
   }
   const std::string near = kind ? std::string(kind->name) : nearest(value.text(), names);
-  sink.add(value.at, "kind", "unknown kind " + quote(value.text()) + "." + (near.empty() ? "" : " Did you mean \"" + near + "\"?"),
+  sink.add(value.at, "kind",
+           "unknown kind " + quote(value.text()) + "." + (near.empty() ? "" : " Did you mean \"" + near + "\"?"),
            near.empty() ? hint : "");
   return nullptr;
 }
@@ -233,7 +252,8 @@ void check_top_level(const Value& document, const Kind& kind, Sink& sink) {
     if (key == "apiVersion" || key == "kind" || key == "metadata" || key == "spec" || key == "status") continue;
     std::string near = nearest(key, {"apiVersion", "kind", "metadata", "spec", "status"});
     if (near.empty() && field_tree(kind).child(key)) near = "spec." + key;
-    sink.add(member.key_at, printable(key, 80), near.empty() ? "unknown field" : "unknown field. Did you mean \"" + near + "\"?");
+    sink.add(member.key_at, printable(key, 80),
+             near.empty() ? "unknown field" : "unknown field. Did you mean \"" + near + "\"?");
   }
 }
 
@@ -245,7 +265,8 @@ std::optional<Resource> decode_resource(const Value& document, std::string_view 
   Sink sink(problems);
   Resource resource;
   if (!document.is_map()) {
-    sink.add(document.at, "", "a document must be a map with apiVersion, kind, metadata and spec, not " + describe(document));
+    sink.add(document.at, "",
+             "a document must be a map with apiVersion, kind, metadata and spec, not " + describe(document));
   } else {
     check_api_version(document, sink);
     if (const Kind* kind = kind_of(document, sink)) {
@@ -277,9 +298,10 @@ std::optional<Resource> decode_resource(const Value& document, std::string_view 
       problems[i].at = document["metadata"]["name"].at;
   }
   // In the order of the text: that is how people mend it.
-  std::stable_sort(problems.begin() + static_cast<std::ptrdiff_t>(before), problems.end(), [](const Problem& a, const Problem& b) {
-    return std::pair(a.at.line, a.at.column) < std::pair(b.at.line, b.at.column);
-  });
+  std::stable_sort(problems.begin() + static_cast<std::ptrdiff_t>(before), problems.end(),
+                   [](const Problem& a, const Problem& b) {
+                     return std::pair(a.at.line, a.at.column) < std::pair(b.at.line, b.at.column);
+                   });
   return std::nullopt;
 }
 

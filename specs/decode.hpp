@@ -43,8 +43,8 @@ void check_references(const std::vector<Resource>& set, const std::vector<Value>
 // the default lies directly in spec or its parent object is present).
 Value with_defaults(const Kind& kind, const Value& spec);
 
-// What differs between two specs, field by field, in table order. Defaults count as written, so that spelling one out is no
-// difference; when one side is empty (an object that is made or goes) only what was written is listed.
+// What differs between two specs, field by field, in table order. Defaults count as written, so that spelling one out
+// is no difference; when one side is empty (an object that is made or goes) only what was written is listed.
 struct FieldChange {
   std::string path;        // "spec.volume.size", "spec.parameters.max_connections"
   Value before, after;     // null = absent; a sensitive value is shown as "(sensitive)"
@@ -55,7 +55,8 @@ std::vector<FieldChange> diff_specs(const Kind& kind, const Value& before, const
 // One object of JSON Schema 2020-12 for a kind (the whole document), and of all kinds as a bundle with $defs.
 Value json_schema(const Kind& kind);
 Value json_schema_of_all();
-// `explain KIND[.field.path]`; also `cfg.ENGINE` and `cfg.ENGINE.PARAMETER` from the catalogue. Error not_found with a "did you mean" for an unknown path.
+// `explain KIND[.field.path]`; also `cfg.ENGINE` and `cfg.ENGINE.PARAMETER` from the catalogue. Error not_found with a
+// "did you mean" for an unknown path.
 Result<std::string> explain(std::string_view kind_and_path);
 
 }  // namespace trove

@@ -1,5 +1,5 @@
-// The pieces that decode.cpp, metadata.cpp, formats.cpp, checks.cpp and update.cpp share: where a problem is and how it is
-// said. For these files only. Plain values on the stack; thread-safe.
+// The pieces that decode.cpp, metadata.cpp, formats.cpp, checks.cpp and update.cpp share: where a problem is and how it
+// is said. For these files only. Plain values on the stack; thread-safe.
 #pragma once
 #include <string>
 #include <string_view>

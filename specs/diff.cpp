@@ -73,7 +73,8 @@ struct Diff {
       case FieldType::string_map:
       case FieldType::scalar_map: return entries(row, before, after, path);
       default:
-        if (!same(before, after) && !same_items(node, before, after)) add(path, before, after, row.change, row.sensitive);
+        if (!same(before, after) && !same_items(node, before, after))
+          add(path, before, after, row.change, row.sensitive);
     }
   }
 

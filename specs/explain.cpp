@@ -77,10 +77,13 @@ std::string table(const std::vector<Row>& rows) {
     need = std::max(need, row.need.size());
     change = std::max(change, row.change.size());
   }
-  const auto padded = [](const std::string& text, size_t width) { return text + std::string(width - text.size() + 2, ' '); };
+  const auto padded = [](const std::string& text, size_t width) {
+    return text + std::string(width - text.size() + 2, ' ');
+  };
   std::string out;
   for (const Row& row : rows)
-    out += "  " + padded(row.name, name) + padded(row.type, type) + padded(row.need, need) + padded(row.change, change) + std::string(row.doc) + "\n";
+    out += "  " + padded(row.name, name) + padded(row.type, type) + padded(row.need, need) +
+           padded(row.change, change) + std::string(row.doc) + "\n";
   return out;
 }
 
@@ -90,16 +93,21 @@ std::string children_of(const FieldNode& node) {
     const Field& field = *child.field;
     const bool plain_default = !child.default_value.is_null() && !child.default_value.is_map();
     rows.push_back({std::string(child.name), "<" + type_of(child) + ">",
-                    field.required ? "required" : plain_default ? "default " + default_of(child) : "", std::string(to_string(field.change)),
-                    first_sentence(field.doc)});
+                    field.required  ? "required"
+                    : plain_default ? "default " + default_of(child)
+                                    : "",
+                    std::string(to_string(field.change)), first_sentence(field.doc)});
   }
   return table(rows);
 }
 
 std::string explain_kind(const Kind& kind) {
-  std::string out = "KIND: " + std::string(kind.name) + "   SHORT: " + std::string(kind.short_name) + "   PLURAL: " + std::string(kind.plural) + "\n";
+  std::string out = "KIND: " + std::string(kind.name) + "   SHORT: " + std::string(kind.short_name) +
+                    "   PLURAL: " + std::string(kind.plural) + "\n";
   out += wrapped(kind.doc);
-  if (kind.spec_immutable) out += wrapped("The spec is fixed once the object exists, but for managementPolicy, deletionPolicy, suspend and drift.");
+  if (kind.spec_immutable)
+    out += wrapped(
+        "The spec is fixed once the object exists, but for managementPolicy, deletionPolicy, suspend and drift.");
   out += "FIELDS of spec (type, default, change):\n" + children_of(field_tree(kind));
   out += "EXAMPLE:\n";
   std::string_view example = kind.example;
@@ -137,17 +145,19 @@ std::string values_of(const Field& field) {
 
 std::string explain_field(const Kind& kind, const FieldNode& node) {
   const Field& field = *node.field;
-  std::string out = "KIND: " + std::string(kind.name) + "   FIELD: spec." + std::string(field.path) + " <" + type_of(node) + ">" +
-                    (field.required ? "  required" : "") + "\n";
+  std::string out = "KIND: " + std::string(kind.name) + "   FIELD: spec." + std::string(field.path) + " <" +
+                    type_of(node) + ">" + (field.required ? "  required" : "") + "\n";
   out += wrapped(field.doc) + change_line(field);
   if (!field.reference.empty()) {
     const Kind* target = find_kind(field.reference);
-    out += "REFERS TO: " + std::string(field.reference) + (target ? " (" + std::string(target->short_name) + ")" : "") + "\n";
+    out += "REFERS TO: " + std::string(field.reference) + (target ? " (" + std::string(target->short_name) + ")" : "") +
+           "\n";
   }
   if (!field.one_of.empty()) {
     std::string others;
     for (const Field& other : kind.fields) {
-      if (&other != &field && other.one_of == field.one_of) others += (others.empty() ? "" : ", ") + ("spec." + std::string(other.path));
+      if (&other != &field && other.one_of == field.one_of)
+        others += (others.empty() ? "" : ", ") + ("spec." + std::string(other.path));
     }
     if (!others.empty()) out += "NOT WITH: " + others + "\n";
   }
@@ -163,7 +173,8 @@ struct MetadataRow {
   std::string_view name, type, need, doc;
 };
 constexpr MetadataRow kMetadata[] = {
-    {"name", "<string>", "required", "Name of the object, unique for its kind in its project: 1 to 63 lower-case letters, digits and \"-\"."},
+    {"name", "<string>", "required",
+     "Name of the object, unique for its kind in its project: 1 to 63 lower-case letters, digits and \"-\"."},
     {"generateName", "<string>", "", "Operation and Backup only: start of a name that the server completes."},
     {"project", "<string>", "default: the login's", "Project that the object belongs to."},
     {"labels", "<map>", "", "Short words to select objects by."},
@@ -180,18 +191,24 @@ Result<std::string> explain_metadata(const Kind& kind, std::string_view rest) {
   std::string out = "KIND: " + std::string(kind.name) + "   FIELD: metadata";
   if (rest.empty()) {
     std::vector<Row> rows;
-    for (const MetadataRow& row : kMetadata) rows.push_back({std::string(row.name), std::string(row.type), std::string(row.need), "none", row.doc});
-    return out + " <object>  required\n" + wrapped("What the object is called and what belongs to the server.") + "FIELDS:\n" + table(rows);
+    for (const MetadataRow& row : kMetadata)
+      rows.push_back({std::string(row.name), std::string(row.type), std::string(row.need), "none", row.doc});
+    return out + " <object>  required\n" + wrapped("What the object is called and what belongs to the server.") +
+           "FIELDS:\n" + table(rows);
   }
   std::vector<std::string_view> names;
   for (const MetadataRow& row : kMetadata) {
     if (row.name == rest)
-      return out + "." + std::string(row.name) + " " + std::string(row.type) + (row.need == "required" ? "  required" : "") + "\n" + wrapped(row.doc) +
-             "CHANGE: none – " + (row.need == "server" ? "written by the server." : std::string(kEffects[0])) + "\n";
+      return out + "." + std::string(row.name) + " " + std::string(row.type) +
+             (row.need == "required" ? "  required" : "") + "\n" + wrapped(row.doc) + "CHANGE: none – " +
+             (row.need == "server" ? "written by the server." : std::string(kEffects[0])) + "\n";
     names.push_back(row.name);
   }
   const std::string near = nearest(rest, names);
-  return fail(Code::not_found, "metadata has no field " + quote(rest) + "." + (near.empty() ? "" : " Did you mean \"" + std::string(kind.short_name) + ".metadata." + near + "\"?"));
+  return fail(
+      Code::not_found,
+      "metadata has no field " + quote(rest) + "." +
+          (near.empty() ? "" : " Did you mean \"" + std::string(kind.short_name) + ".metadata." + near + "\"?"));
 }
 
 std::string bounds_of(const Parameter& p) {
@@ -205,37 +222,45 @@ std::string bounds_of(const Parameter& p) {
     constexpr std::array<std::pair<int64_t, std::string_view>, 4> units = {
         {{int64_t{1} << 40, "T"}, {int64_t{1} << 30, "G"}, {int64_t{1} << 20, "M"}, {int64_t{1} << 10, "K"}}};
     for (const auto& [factor, letter] : units) {
-      if (p.type == ParameterType::size && bound >= factor && bound % factor == 0) return std::to_string(bound / factor) + std::string(letter);
+      if (p.type == ParameterType::size && bound >= factor && bound % factor == 0)
+        return std::to_string(bound / factor) + std::string(letter);
     }
     return std::to_string(bound);
   };
   const bool low = p.min != INT64_MIN && !(p.type == ParameterType::size && p.min < 0), high = p.max != INT64_MAX;
-  std::string text = (low || high ? " " : "") + (low ? shown(p.min) : std::string()) + (low || high ? ".." : "") + (high ? shown(p.max) : std::string());
+  std::string text = (low || high ? " " : "") + (low ? shown(p.min) : std::string()) + (low || high ? ".." : "") +
+                     (high ? shown(p.max) : std::string());
   if (!p.unit_name.empty()) text += " " + std::string(p.unit_name);
   return text;
 }
 
 std::string parameter_line(Engine engine, const Parameter& p) {
-  return std::string(to_string(p.type)) + bounds_of(p) + ", default " + (p.default_text.empty() ? "none" : std::string(p.default_text)) + ", " +
-         std::string(to_string(p.change)) + ".  " + std::string(engine_title(engine)) + ".";
+  return std::string(to_string(p.type)) + bounds_of(p) + ", default " +
+         (p.default_text.empty() ? "none" : std::string(p.default_text)) + ", " + std::string(to_string(p.change)) +
+         ".  " + std::string(engine_title(engine)) + ".";
 }
 
 Result<std::string> explain_parameter(Engine engine, std::string_view engine_word, std::string_view name) {
   if (name.empty()) {
     std::vector<Row> rows;
     for (const Parameter& p : known_parameters(engine))
-      rows.push_back({std::string(p.name), "<" + std::string(to_string(p.type)) + ">", p.default_text.empty() ? "" : "default " + printable(p.default_text, 32),
+      rows.push_back({std::string(p.name), "<" + std::string(to_string(p.type)) + ">",
+                      p.default_text.empty() ? "" : "default " + printable(p.default_text, 32),
                       std::string(to_string(p.change)), first_sentence(p.doc)});
     return "PARAMETERS: " + std::string(engine_title(engine)) + "\n" +
-           wrapped("Well-known ones; others are accepted and the engine judges them. Sizes may also be written as N%ram.") + table(rows);
+           wrapped(
+               "Well-known ones; others are accepted and the engine judges them. Sizes may also be written as N%ram.") +
+           table(rows);
   }
   if (const Parameter* p = find_parameter(engine, name)) {
     std::string out = parameter_line(engine, *p) + "\n" + wrapped(p->doc);
     if (p->type == ParameterType::size) out += wrapped("Also as N%ram: that share of the server's memory.");
-    return out + "CHANGE: " + std::string(to_string(p->change)) + " – " + std::string(kEffects[static_cast<size_t>(p->change)]) + "\n";
+    return out + "CHANGE: " + std::string(to_string(p->change)) + " – " +
+           std::string(kEffects[static_cast<size_t>(p->change)]) + "\n";
   }
   if (const std::string reason = is_owned_parameter(engine, name); !reason.empty())
-    return std::string(engine_title(engine)) + ": " + printable(name) + " belongs to trove and cannot be set.\n" + wrapped(reason + ".");
+    return std::string(engine_title(engine)) + ": " + printable(name) + " belongs to trove and cannot be set.\n" +
+           wrapped(reason + ".");
   std::vector<std::string_view> names;
   for (const Parameter& p : known_parameters(engine)) names.push_back(p.name);
   const std::string near = nearest(canonical_parameter(engine, name), names);
@@ -268,7 +293,9 @@ Result<std::string> explain_spec(const Kind& kind, std::string_view path) {
   }
   if (const std::string message = unsupported_field(kind.name, path); near.empty() && !message.empty())
     return fail(Code::not_found, "spec." + printable(path) + ": " + message);
-  return fail(Code::not_found, std::string(kind.name) + " has no field " + quote("spec." + std::string(path)) + "." + (near.empty() ? "" : " Did you mean \"" + prefix + near + "\"?"),
+  return fail(Code::not_found,
+              std::string(kind.name) + " has no field " + quote("spec." + std::string(path)) + "." +
+                  (near.empty() ? "" : " Did you mean \"" + prefix + near + "\"?"),
               near.empty() ? "The fields: trovectl explain " + std::string(kind.short_name) : "");
 }
 
@@ -283,8 +310,10 @@ Result<std::string> explain(std::string_view kind_and_path) {
     std::vector<std::string_view> names;
     for (const Kind& known : all_kinds()) names.insert(names.end(), {known.name, known.plural, known.short_name});
     const std::string near = nearest(word, names);
-    if (near.empty() && unsupported_kind(word)) return fail(Code::not_found, quote(word) + " is not supported in this release.");
-    return fail(Code::not_found, "unknown kind " + quote(word) + "." + (near.empty() ? "" : " Did you mean \"" + near + "\"?"),
+    if (near.empty() && unsupported_kind(word))
+      return fail(Code::not_found, quote(word) + " is not supported in this release.");
+    return fail(Code::not_found,
+                "unknown kind " + quote(word) + "." + (near.empty() ? "" : " Did you mean \"" + near + "\"?"),
                 near.empty() ? "The kinds: trovectl api-resources" : "");
   }
   if (rest.empty() || rest == "spec") return explain_kind(*kind);
@@ -295,8 +324,10 @@ Result<std::string> explain(std::string_view kind_and_path) {
   if (first == "metadata") return explain_metadata(*kind, after);
   if (first == "status")
     return "KIND: " + std::string(kind->name) + "   FIELD: status\n" +
-           wrapped("What trove found and did: observedGeneration, conditions (Ready, Synced, Progressing, Stalled, Drifted) and facts of the kind. "
-                   "Written by trove; ignored when it is applied.");
+           wrapped(
+               "What trove found and did: observedGeneration, conditions (Ready, Synced, Progressing, Stalled, "
+               "Drifted) and facts of the kind. "
+               "Written by trove; ignored when it is applied.");
   if (kind->name == "ConfigurationGroup") {
     if (const auto engine = engine_from(first)) return explain_parameter(*engine, first, after);
   }

@@ -45,8 +45,9 @@ Complaint complain(std::string message, std::string hint = {}) { return {std::mo
 
 Complaint check_label(std::string_view text) {
   if (is_dns_label(text)) return {};
-  std::string message = quote(text) + " is not a name: a name has 1 to 63 lower-case letters, digits and \"-\", with no \"-\" at "
-                                      "either end.";
+  std::string message = quote(text) +
+                        " is not a name: a name has 1 to 63 lower-case letters, digits and \"-\", with no \"-\" at "
+                        "either end.";
   const std::string near = as_label(text);
   if (is_dns_label(near)) message += " Did you mean \"" + near + "\"?";
   return complain(std::move(message));
@@ -77,8 +78,8 @@ Complaint check_cidr(std::string_view text) {
   if (masked == bytes) return {};
   char buffer[INET6_ADDRSTRLEN] = {};
   inet_ntop(family, masked.data(), buffer, sizeof buffer);
-  return complain(quote(text) + " names a host, not a network. Did you mean \"" + buffer + "/" + std::to_string(prefix) + "\" or \"" +
-                  address + "/" + std::to_string(bits) + "\"?");
+  return complain(quote(text) + " names a host, not a network. Did you mean \"" + buffer + "/" +
+                  std::to_string(prefix) + "\" or \"" + address + "/" + std::to_string(bits) + "\"?");
 }
 
 Complaint check_schedule(std::string_view cron, std::string_view zone) {
@@ -128,7 +129,8 @@ std::string words(const std::vector<std::string_view>& values) {
 }
 
 std::string range_of(const Field& field) {
-  const bool low = field.min != std::numeric_limits<int64_t>::min(), high = field.max != std::numeric_limits<int64_t>::max();
+  const bool low = field.min != std::numeric_limits<int64_t>::min(),
+             high = field.max != std::numeric_limits<int64_t>::max();
   if (!low && !high) return {};
   std::string text = low && high ? shown_bound(field, field.min) + " to " + shown_bound(field, field.max)
                      : low       ? "at least " + shown_bound(field, field.min)
@@ -155,12 +157,15 @@ Complaint check_format(Format format, std::string_view text) {
       if (is_version(text)) return {};
       return complain(quote(text) + " is not a version: write digits and dots, as 10.11");
     case Format::parameter_name:
-      if (!text.empty() && only(text, [](char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '-'; }))
+      if (!text.empty() &&
+          only(text, [](char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '-'; }))
         return {};
       return complain(quote(text) + " may hold letters, digits, \"_\", \".\" and \"-\" only");
     case Format::host_pattern: break;
   }
-  const auto in_host = [](char c) { return is_letter(c) || is_digit(c) || std::string_view("%_.:/-").find(c) != std::string_view::npos; };
+  const auto in_host = [](char c) {
+    return is_letter(c) || is_digit(c) || std::string_view("%_.:/-").find(c) != std::string_view::npos;
+  };
   if (only(text, in_host)) return {};
   return complain(quote(text) + " is not a host: it may hold letters, digits and % _ . : / - only");
 }
@@ -187,8 +192,8 @@ Complaint check_text(const Field& field, std::string_view text) {
   if (field.format != Format::dns_label) {   // that one says its length itself
     if (length == 0 && field.min > 0) return complain("must not be empty");
     if (length < field.min || length > field.max)
-      return complain((field.sensitive ? "the value" : quote(text)) + " is " + std::to_string(length) + " bytes long: must be " +
-                      range_of(field));
+      return complain((field.sensitive ? "the value" : quote(text)) + " is " + std::to_string(length) +
+                      " bytes long: must be " + range_of(field));
   }
   if (field.format == Format::any && !field.sensitive) {
     for (unsigned char c : text) {

@@ -32,15 +32,20 @@ void read_words(const Value& value, const Trail& trail, bool labels, Value& out,
     return;
   }
   if (value.size() > kMostMapEntries)
-    sink.add(value.at, trail, "has " + std::to_string(value.size()) + " entries; at most " + std::to_string(kMostMapEntries) + " are allowed");
+    sink.add(value.at, trail,
+             "has " + std::to_string(value.size()) + " entries; at most " + std::to_string(kMostMapEntries) +
+                 " are allowed");
   for (const Value::Member& member : value.members()) {
     const Trail here = trail.member(member.key);
     if (member.key.size() > kMostKey || !is_word(member.key, "-_./"))
-      sink.add(member.key_at, here, "the name " + quote(member.key) + " must be 1 to 253 letters, digits and - _ . / with a letter or digit at both ends");
+      sink.add(member.key_at, here,
+               "the name " + quote(member.key) +
+                   " must be 1 to 253 letters, digits and - _ . / with a letter or digit at both ends");
     const std::string* text = text_of(member.value, here, sink);
     if (!text) continue;
     if (labels && !text->empty() && (text->size() > kMostLabelValue || !is_word(*text, "-_.")))
-      sink.add(member.value.at, here, quote(*text) + " must be at most 63 letters, digits and - _ . with a letter or digit at both ends",
+      sink.add(member.value.at, here,
+               quote(*text) + " must be at most 63 letters, digits and - _ . with a letter or digit at both ends",
                "Free text belongs into metadata.annotations.");
     if (!labels && text->size() > kMostAnnotation) sink.add(member.value.at, here, "is longer than 64 KiB");
   }
@@ -63,8 +68,8 @@ void read_server_part(std::string_view key, const Value& value, Metadata& out) {
 }
 
 bool is_server_part(std::string_view key) {
-  for (std::string_view known : {"uid", "generation", "resourceVersion", "creationTimestamp", "deletionTimestamp", "ownerReferences",
-                                 "finalizers", "managedFields"}) {
+  for (std::string_view known : {"uid", "generation", "resourceVersion", "creationTimestamp", "deletionTimestamp",
+                                 "ownerReferences", "finalizers", "managedFields"}) {
     if (key == known) return true;
   }
   return false;
@@ -82,14 +87,17 @@ void read_generate_name(const Value& value, const Trail& trail, const Kind& kind
   const std::string* text = text_of(value, trail, sink);
   if (!text) return;
   if (!kind.spec_immutable) {
-    sink.add(value.at, trail, "a " + std::string(kind.name) + " needs a name of its own; only an Operation or a Backup may have a generated one",
+    sink.add(value.at, trail,
+             "a " + std::string(kind.name) +
+                 " needs a name of its own; only an Operation or a Backup may have a generated one",
              "Write metadata.name instead.");
     return;
   }
   // What is added makes the end, so "restart-" is fine here.
   const std::string whole = *text + "x";
   if (text->empty() || text->size() > kMostGenerateName || !check_format(Format::dns_label, whole).none())
-    sink.add(value.at, trail, quote(*text) + " must be 1 to 57 lower-case letters, digits and \"-\", not starting with \"-\"");
+    sink.add(value.at, trail,
+             quote(*text) + " must be 1 to 57 lower-case letters, digits and \"-\", not starting with \"-\"");
   out = *text;
 }
 

@@ -38,8 +38,8 @@ Position position_in(const Member& member, const Reference& reference) {
   return found.at.line > 0 ? found.at : reference.at;
 }
 
-void report_missing(const Member& member, const Reference& reference, const Key& wanted, const ByKey& by_key, int document,
-                    Problems& problems) {
+void report_missing(const Member& member, const Reference& reference, const Key& wanted, const ByKey& by_key,
+                    int document, Problems& problems) {
   std::vector<std::string_view> names;
   for (const auto& [key, index] : by_key) {
     if (key.kind == wanted.kind && key.project == wanted.project) names.push_back(key.name);
@@ -100,9 +100,13 @@ void check_cycles(const Members& members, const std::vector<std::vector<size_t>>
     for (const Reference& candidate : members[blamed].references) {
       if (candidate.kind == next.kind && candidate.name == next.metadata.name) reference = &candidate;
     }
-    problems.push_back({{}, reference ? position_in(members[blamed], *reference) : Position{}, reference ? reference->path : "",
-                        "refers back to itself: " + text, "Nothing can come first: take one of these references away.",
-                        static_cast<int>(blamed), Code::invalid});
+    problems.push_back({{},
+                        reference ? position_in(members[blamed], *reference) : Position{},
+                        reference ? reference->path : "",
+                        "refers back to itself: " + text,
+                        "Nothing can come first: take one of these references away.",
+                        static_cast<int>(blamed),
+                        Code::invalid});
   }
 }
 
@@ -133,7 +137,8 @@ void check_references(const std::vector<Resource>& set, const std::vector<Value>
       // What exists already can be first, whatever it refers to: an instance made again from an old backup of itself.
       const bool exists = find && find(wanted) != nullptr;
       if (in_set != by_key.end() && !exists) targets[i].push_back(in_set->second);
-      if (in_set == by_key.end() && !exists) report_missing(members[i], reference, wanted, by_key, static_cast<int>(i), problems);
+      if (in_set == by_key.end() && !exists)
+        report_missing(members[i], reference, wanted, by_key, static_cast<int>(i), problems);
     }
   }
   check_cycles(members, targets, problems);

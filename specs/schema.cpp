@@ -46,7 +46,8 @@ void set_object(const FieldNode& node, Value& schema) {
     if (child.field->required) required.push_back(child.name);
     for (size_t j = 0; j < i && !child.field->one_of.empty(); ++j) {
       if (node.children[j].field->one_of == child.field->one_of)
-        exclusive.push_back(Value::map({{"not", Value::map({{"required", texts({node.children[j].name, child.name})}})}}));
+        exclusive.push_back(
+            Value::map({{"not", Value::map({{"required", texts({node.children[j].name, child.name})}})}}));
     }
   }
   schema.set("properties", std::move(properties));
@@ -122,12 +123,15 @@ Value metadata_schema(const Kind& kind) {
   properties.set("project", text("Project that the object belongs to; by default that of the login."));
   properties.set("labels", words_schema("Short words to select objects by.", decoding::kMostLabelValue));
   properties.set("annotations", words_schema("Free text for people and programs.", decoding::kMostAnnotation));
-  for (std::string_view key : {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"}) properties.set(key, served("string"));
+  for (std::string_view key : {"uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"})
+    properties.set(key, served("string"));
   properties.set("generation", served("integer"));
   for (std::string_view key : {"ownerReferences", "finalizers", "managedFields"}) properties.set(key, served("array"));
-  Value schema = Value::map({{"type", "object"}, {"additionalProperties", false}, {"properties", std::move(properties)}});
+  Value schema =
+      Value::map({{"type", "object"}, {"additionalProperties", false}, {"properties", std::move(properties)}});
   if (kind.spec_immutable)
-    schema.set("anyOf", Value::list({Value::map({{"required", texts({"name"})}}), Value::map({{"required", texts({"generateName"})}})}));
+    schema.set("anyOf", Value::list({Value::map({{"required", texts({"name"})}}),
+                                     Value::map({{"required", texts({"generateName"})}})}));
   else
     schema.set("required", texts({"name"}));
   return schema;
@@ -136,10 +140,12 @@ Value metadata_schema(const Kind& kind) {
 Value document_schema(const Kind& kind) {
   Value spec = Value::map({{"description", kind.doc}});
   set_object(field_tree(kind), spec);
-  Value properties = Value::map({{"apiVersion", Value::map({{"const", kApiVersion}})}, {"kind", Value::map({{"const", kind.name}})}});
+  Value properties =
+      Value::map({{"apiVersion", Value::map({{"const", kApiVersion}})}, {"kind", Value::map({{"const", kind.name}})}});
   properties.set("metadata", metadata_schema(kind));
   properties.set("spec", std::move(spec));
-  properties.set("status", Value::map({{"description", "Written by trove; ignored when it is applied."}, {"readOnly", true}}));
+  properties.set("status",
+                 Value::map({{"description", "Written by trove; ignored when it is applied."}, {"readOnly", true}}));
   return Value::map({{"title", kind.name},
                      {"description", kind.doc},
                      {"type", "object"},
@@ -163,7 +169,8 @@ Value json_schema_of_all() {
     definitions.set(kind.name, document_schema(kind));
     any.push_back(Value::map({{"$ref", "#/$defs/" + std::string(kind.name)}}));
   }
-  return Value::map({{"$schema", kDialect}, {"title", kApiVersion}, {"oneOf", std::move(any)}, {"$defs", std::move(definitions)}});
+  return Value::map(
+      {{"$schema", kDialect}, {"title", kApiVersion}, {"oneOf", std::move(any)}, {"$defs", std::move(definitions)}});
 }
 
 }  // namespace trove

@@ -1,4 +1,5 @@
-// What trove is meant to have and this release does not: users read about it and try it, and "unknown field" would be a lie.
+// What trove is meant to have and this release does not: users read about it and try it, and "unknown field" would be a
+// lie.
 #include <algorithm>
 #include "specs/decode_parts.hpp"
 
@@ -83,8 +84,8 @@ constexpr Renamed kRenamed[] = {
     {"Secret", "stringData", "data"},
 };
 
-constexpr std::string_view kPlannedKinds[] = {"Grant",     "Restore", "BackupStorage",    "GitSource", "MaintenanceWindow",
-                                              "Policy", "DatastoreVersion", "Cluster"};
+constexpr std::string_view kPlannedKinds[] = {
+    "Grant", "Restore", "BackupStorage", "GitSource", "MaintenanceWindow", "Policy", "DatastoreVersion", "Cluster"};
 
 }  // namespace
 
@@ -95,7 +96,8 @@ std::string unsupported_field(std::string_view kind, std::string_view path) {
   // References reach into the same project only.
   if (path.ends_with("Ref.project")) return "not supported in this release: references stay in one project";
   for (const Renamed& renamed : kRenamed) {
-    if (renamed.kind == kind && renamed.path == path) return "unknown field. Did you mean \"" + std::string(renamed.now) + "\"?";
+    if (renamed.kind == kind && renamed.path == path)
+      return "unknown field. Did you mean \"" + std::string(renamed.now) + "\"?";
   }
   return {};
 }
@@ -105,7 +107,8 @@ bool unsupported_kind(std::string_view name) {
 }
 
 bool unsupported_value(std::string_view path, std::string_view value) {
-  return (path == "deletionPolicy" && value == "Snapshot") || (path == "maintenance.disruptiveChanges" && value == "InWindow") ||
+  return (path == "deletionPolicy" && value == "Snapshot") ||
+         (path == "maintenance.disruptiveChanges" && value == "InWindow") ||
          (path == "datastore.type" && (value == "mongodb" || value == "cassandra" || value == "couchbase"));
 }
 

@@ -37,7 +37,8 @@ struct Update {
   }
 
   bool fixed(const FieldNode& node) const {
-    if (is_common_field(node.field->path)) return false;   // how an object is kept may change even when what it says may not
+    if (is_common_field(node.field->path))
+      return false;  // how an object is kept may change even when what it says may not
     return kind.spec_immutable || node.field->change == Change::forbidden;
   }
 
@@ -51,7 +52,9 @@ struct Update {
     if (old_value && new_value && *old_value == *new_value) return;
     if (field.grows_only && old_value && new_value) {
       if (new_value->int_or(0) < old_value->int_or(0))
-        refuse(trail, new_value->as_written() + " is smaller than the current " + old_value->as_written() + " (volumes cannot shrink)",
+        refuse(trail,
+               new_value->as_written() + " is smaller than the current " + old_value->as_written() +
+                   " (volumes cannot shrink)",
                "To move to a smaller disk, make a second one of the wanted size and move the data: trovectl explain " +
                    std::string(kind.short_name) + "." + trail.text());
       return;

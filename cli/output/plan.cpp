@@ -55,10 +55,10 @@ void render_object(const Value& object, const PlanView& view, std::string& out) 
   std::vector<Row> rows;
   size_t path_width = 0, values_width = 0;
   for (const Value& change : changes) {
-    std::string values = change["before"].is_null() ? shown(change["after"]) : shown(change["before"]) + " → " + shown(change["after"]);
-    std::string what = change["change"].text();
-    // A new object is made as a whole: what changing each field would do is beside the point.
-    if (object["op"].text() == "create") what.clear();
+    // A new object is made as a whole: what was there before, and what changing each field would do, is beside the point.
+    bool fresh = object["op"].text() == "create";
+    std::string values = (fresh ? "" : shown(change["before"]) + " → ") + shown(change["after"]);
+    std::string what = fresh ? "" : change["change"].text();
     rows.push_back({printable(change["path"].text()), std::move(values), std::move(what)});
     path_width = std::max(path_width, characters(rows.back().path));
     if (!rows.back().change.empty()) values_width = std::max(values_width, characters(rows.back().values));
@@ -75,8 +75,10 @@ void render_object(const Value& object, const PlanView& view, std::string& out) 
 
 std::string interruption(const Value& action) {
   const Value& interrupts = action["interrupts"];
-  if (interrupts.is_string()) return interrupts.text();
-  return interrupts.bool_or(false) ? "interrupts the database" : "";
+  std::string text = interrupts.is_string() ? interrupts.text() : interrupts.bool_or(false) ? "interrupts the database" : "";
+  std::string change = action["change"].text();
+  if (text.empty() || !loud(change)) return text;
+  return change + ": " + text;
 }
 
 void render_actions(const Value& plan, const PlanView& view, std::string& out) {

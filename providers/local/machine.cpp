@@ -61,6 +61,7 @@ Machine::Machine(LocalOptions options, Subnet subnet)
 Result<void> Machine::prepare() {
   if (auto ready = state_.prepare(); !ready) return ready;
   objects_.prepare();
+  remove_empty_memory_groups(memory_base_);
   watcher_ = std::make_unique<Watcher>(std::vector{state_.servers(), state_.volumes(), state_.ports()});
   return resume_all();
 }
@@ -181,6 +182,7 @@ Result<void> Machine::end_left_over(std::vector<Belonging> left_over, const std:
   }
   for (const Belonging& server : left_over) {
     if (auto done = end_processes(server, options_.stop_grace); !done) return done;
+    remove_memory_group(server.memory_group);
   }
   return {};
 }

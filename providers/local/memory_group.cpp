@@ -10,6 +10,7 @@ namespace trove::local {
 
 namespace {
 
+constexpr std::string_view kName = "trove-";
 constexpr int kRemovalTries = 20;        // the kernel lets go of a killed process a little after its end
 constexpr int kRemovalPause_ms = 10;
 
@@ -54,7 +55,7 @@ std::string memory_group_base(const std::string& proc_self_cgroup, const std::st
 
 std::string make_memory_group(const std::string& base, const std::string& id, int64_t ram_mib) {
   if (base.empty()) return {};
-  const std::string group = base + "/trove-" + id;
+  const std::string group = base + "/" + std::string(kName) + id;
   if (mkdir(group.c_str(), 0755) != 0 && errno != EEXIST) return {};
   if (!limit_memory_group(group, ram_mib)) {
     rmdir(group.c_str());
@@ -72,6 +73,14 @@ void remove_memory_group(const std::string& group) {
   if (group.empty()) return;
   for (int n = 0; n < kRemovalTries && rmdir(group.c_str()) != 0 && errno == EBUSY; ++n)
     poll(nullptr, 0, kRemovalPause_ms);
+}
+
+void remove_empty_memory_groups(const std::string& base) {
+  const auto entries = base.empty() ? Result<std::vector<Entry>>{} : list_directory(base);
+  for (const Entry& entry : entries ? *entries : std::vector<Entry>{}) {
+    if (!entry.directory || !entry.name.starts_with(kName)) continue;
+    if (is_uuid(std::string_view(entry.name).substr(kName.size()))) rmdir((base + "/" + entry.name).c_str());
+  }
 }
 
 }  // namespace trove::local

@@ -14,5 +14,7 @@ std::string make_memory_group(const std::string& base, const std::string& id, in
 bool limit_memory_group(const std::string& group,
                         int64_t ram_mib);  // flavor plus a quarter: page cache, backups, the agent
 void remove_memory_group(const std::string& group);                   // while it still has processes: stays
+// At a start: groups without processes, whoever left them. A server that starts again makes its own again.
+void remove_empty_memory_groups(const std::string& base);
 
 }  // namespace trove::local

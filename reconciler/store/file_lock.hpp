@@ -20,7 +20,7 @@ class FileLock {
 };
 
 // The directory of `path` (0700 where it has to be made) and an empty file (0600) if there is none; an existing file is
-// narrowed to 0600. invalid on a network file system, where neither locks nor the shared index of SQLite can be trusted.
+// narrowed to 0600. invalid on a network file system, where neither locks nor SQLite's shared index can be trusted.
 Result<void> prepare_private_file(const std::string& path);
 Result<void> sync_directory_of(const std::string& path);
 

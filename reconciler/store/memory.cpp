@@ -15,7 +15,10 @@ namespace {
 class MemoryStore final : public Store, private ChangeLog {
  public:
   MemoryStore(const Clock& clock, StoreBounds bounds)
-      : clock_(clock), bounds_(bounds), leases_(clock), hub_(std::make_shared<WatchHub>(static_cast<ChangeLog&>(*this))) {
+      : clock_(clock),
+        bounds_(bounds),
+        leases_(clock),
+        hub_(std::make_shared<WatchHub>(static_cast<ChangeLog&>(*this))) {
     Txn boot;
     boot.ops.push_back({Op::Kind::put, kBootEpochKey, "1"});
     TROVE_CHECK(apply(boot).has_value());

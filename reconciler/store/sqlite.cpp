@@ -1,6 +1,6 @@
-// The durable store: one committer thread in front of SqliteWriter. Requests queue up while a batch is on its way to the
-// disk and become the next batch: many transactions, one COMMIT, one fsync (group commit). Nothing is acknowledged or
-// published before COMMIT has returned.
+// The durable store: one committer thread in front of SqliteWriter. Requests queue up while a batch is on its way to
+// the disk and become the next batch: many transactions, one COMMIT, one fsync (group commit). Nothing is acknowledged
+// or published before COMMIT has returned.
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -75,7 +75,7 @@ class SqliteStore final : public Store, private ChangeLog {
       writer_->abandon();
       return tl::unexpected(applied.error());
     }
-    if (auto ok = writer_->finish(); !ok) return ok;
+    if (auto ok = writer_->finish(); !ok) return tl::unexpected(ok.error());
     revision_ = writer_->revision();
     hub_->start(writer_->revision(), writer_->floor());
     committer_ = std::thread([this] { run(); });
@@ -178,7 +178,8 @@ class SqliteStore final : public Store, private ChangeLog {
     }
     {
       const std::lock_guard lock(mutex_);
-      const bool full = queue_.size() >= kMaxQueued || (!queue_.empty() && queued_bytes_ + request.bytes > kMaxQueuedBytes);
+      const bool full = queue_.size() >= kMaxQueued ||
+                        (!queue_.empty() && queued_bytes_ + request.bytes > kMaxQueuedBytes);
       if (!full) {
         queued_bytes_ += request.bytes;
         queue_.push_back(std::move(request));
@@ -251,7 +252,8 @@ class SqliteStore final : public Store, private ChangeLog {
   // With mutex_ held.
   void take_batch(std::deque<Request>& batch) {
     size_t bytes = 0;
-    while (!queue_.empty() && batch.size() < kMaxBatch && (batch.empty() || bytes + queue_.front().bytes <= kMaxBatchBytes)) {
+    while (!queue_.empty() && batch.size() < kMaxBatch &&
+           (batch.empty() || bytes + queue_.front().bytes <= kMaxBatchBytes)) {
       bytes += queue_.front().bytes;
       queued_bytes_ -= queue_.front().bytes;
       batch.push_back(std::move(queue_.front()));
@@ -326,8 +328,8 @@ class SqliteStore final : public Store, private ChangeLog {
       if (!result && writer_->batch_lost()) return give_up(result.error());
       results.push_back(std::move(result));
     }
-    if (auto ok = writer_->finish(); !ok) return note(ok);
-
+    auto wrote = writer_->finish();
+    if (!wrote) return note(tl::unexpected(wrote.error()));
     for (size_t i = 0; i < batch.size(); ++i) {
       if (!results[i]) continue;
       if (batch[i].kind == Request::Kind::grant)
@@ -338,7 +340,7 @@ class SqliteStore final : public Store, private ChangeLog {
     revision_ = writer_->revision();
     hub_->set_floor(writer_->floor());
     hub_->publish(std::move(committed));
-    return note({});
+    return *wrote ? note({}) : Result<void>{};   // guards alone say nothing about the disk
   }
 
   Result<void> give_up(Error error) {
@@ -350,7 +352,8 @@ class SqliteStore final : public Store, private ChangeLog {
   Result<void> note(Result<void> outcome) {
     const std::lock_guard lock(mutex_);
     if (!outcome && !failure_)
-      log::error("the store cannot write", {{"code", to_string(outcome.error().code)}, {"error", outcome.error().message}});
+      log::error("the store cannot write",
+                 {{"code", to_string(outcome.error().code)}, {"error", outcome.error().message}});
     if (outcome && failure_) log::info("the store writes again");
     if (outcome) failure_.reset();
     else failure_ = outcome.error();

@@ -40,8 +40,9 @@ Result<void> check_schema(SQLite::Database& db) {
   if (application != kStoreApplicationId)
     return fail(Code::invalid, "the file is a database, but not a trove store", "name another database file");
   if (version > kStoreSchemaVersion)
-    return fail(Code::invalid, "the store has schema version " + std::to_string(version) + "; this program knows up to " +
-                                   std::to_string(kStoreSchemaVersion),
+    return fail(Code::invalid,
+                "the store has schema version " + std::to_string(version) + "; this program knows up to " +
+                    std::to_string(kStoreSchemaVersion),
                 "run the newer troved that wrote it");
   if (version != kStoreSchemaVersion)
     return fail(Code::invalid, "the store has the unknown schema version " + std::to_string(version));

@@ -33,7 +33,8 @@ struct SqliteReaders::Connection {
         state(db, "SELECT revision, floor FROM state"),
         get(db, "SELECT key, created, modified, lease, sum, value FROM kv WHERE key = ?"),
         range(db,
-              "SELECT key, created, modified, lease, sum, value FROM kv WHERE key >= ? AND key < ? ORDER BY key LIMIT ?"),
+              "SELECT key, created, modified, lease, sum, value FROM kv WHERE key >= ? AND key < ? "
+              "ORDER BY key LIMIT ?"),
         log(db,
             "SELECT place, key, created, deleted, sum, value FROM log "
             "WHERE place >= ? AND place < ? AND key >= ? AND key < ? ORDER BY place") {}

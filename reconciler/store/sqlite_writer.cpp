@@ -375,10 +375,10 @@ Result<void> SqliteWriter::compact(Revision before) {
 
 bool SqliteWriter::batch_lost() const { return impl_->lost(); }
 
-Result<void> SqliteWriter::finish() {
+Result<bool> SqliteWriter::finish() {
   if (!impl_->changed) {   // guards that held, repeated ids: there is nothing to make durable
     abandon();
-    return {};
+    return false;
   }
   try {
     impl_->save();
@@ -390,7 +390,7 @@ Result<void> SqliteWriter::finish() {
   try {
     impl_->step(impl_->sql->commit);
     impl_->durable = impl_->state;
-    return {};
+    return true;
   } catch (const SQLite::Exception& e) {
     Error why = impl_->error(e, "commit");
     // A frame that could not be written is not a commit. After that point (a failed sync, say) the last frame may or
@@ -476,7 +476,8 @@ Result<bool> SqliteWriter::upkeep(Millis now) {
 }
 
 bool SqliteWriter::upkeep_overdue() const {
-  return impl_->state.log_changes / 2 > impl_->bounds.log_changes || impl_->state.log_bytes / 2 > impl_->bounds.log_bytes;
+  return impl_->state.log_changes / 2 > impl_->bounds.log_changes ||
+         impl_->state.log_bytes / 2 > impl_->bounds.log_bytes;
 }
 
 bool SqliteWriter::checkpoint_due(bool quiet) const {
@@ -506,7 +507,8 @@ Result<void> SqliteWriter::checkpoint(bool quiet) {
 Result<void> SqliteWriter::probe() {
   if (auto ok = begin(); !ok) return ok;
   impl_->changed = true;
-  return finish();
+  if (auto ok = finish(); !ok) return tl::unexpected(ok.error());
+  return {};
 }
 
 Result<void> SqliteWriter::start_backup(const std::string& path) {

@@ -39,8 +39,9 @@ class SqliteWriter {
   Result<void> end_lease(uint64_t id, std::vector<Committed>& committed);
   Result<void> compact(Revision before);
   bool batch_lost() const;
-  // Durable when it succeeds. outcome_unknown when nobody can tell; any other error: nothing of it happened.
-  Result<void> finish();
+  // Durable when it succeeds; false when there was nothing to write. outcome_unknown when nobody can tell; any other
+  // error: nothing of it happened.
+  Result<bool> finish();
   void abandon();
 
   // Upkeep, outside of batches, each call a bounded slice. True when there is more to do.

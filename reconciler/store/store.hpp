@@ -80,7 +80,8 @@ class Store {
  public:
   virtual ~Store() = default;
   // Durable when it returns a revision (power loss included, where the implementation is durable at all).
-  // conflict: a guard did not hold; nothing was changed, and the message names the key. too_large, no_space, outcome_unknown.
+  // conflict: a guard did not hold; nothing was changed, and the message names the key. too_large, no_space,
+  // outcome_unknown. throttled: the queue is full.
   virtual Result<Revision> commit(const Txn& txn) = 0;
   // The same without waiting: `done` is called once, from the committer's thread; it must not wait for the store.
   // (From the caller's thread in the memory store, and when the queue is full: throttled.)

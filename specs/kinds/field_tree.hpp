@@ -29,8 +29,8 @@ const FieldNode& field_tree(const Kind& kind);
 // "volume.size", also without the "[]" of lists; nullptr when there is none.
 const FieldNode* find_node(const Kind& kind, std::string_view path);
 
-// What a field amounts to: as written, else its default, else nullptr. `object` is its parent's effective value, nullptr
-// when that is absent.
+// What a field amounts to: as written, else its default, else nullptr. `object` is its parent's effective value,
+// nullptr when that is absent.
 inline const Value* effective(const FieldNode& node, const Value* object) {
   if (!object) return nullptr;
   const Value* written = object->find(node.name);

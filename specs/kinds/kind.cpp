@@ -25,7 +25,8 @@ bool same_letters(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string_view to_string(FieldType type) {
-  static constexpr std::array<std::string_view, 7> names = {"string", "integer", "boolean", "object", "list", "map", "map"};
+  static constexpr std::array<std::string_view, 7> names = {"string", "integer", "boolean", "object",
+                                                            "list",   "map",     "map"};
   return names[static_cast<size_t>(type)];
 }
 
@@ -64,24 +65,27 @@ namespace tables {
 
 void add_common_block(std::vector<Field>& fields, std::string_view default_deletion) {
   fields.push_back({.path = "managementPolicy",
-                    .doc = "Whether trove changes anything. Manage: it makes reality follow the spec. Observe: it reads and reports, and never writes.",
+                    .doc = "Whether trove changes anything. Manage: it makes reality follow the spec. Observe: it "
+                           "reads and reports, and never writes.",
                     .default_json = R"("Manage")",
                     .change = Change::none,
                     .values = {"Manage", "Observe"}});
-  fields.push_back({.path = "deletionPolicy",
-                    .doc = "What happens to the real thing when this object is deleted. Retain: it stays and is forgotten. "
-                           "Delete: it goes too.",
-                    .default_json = default_deletion,
-                    .change = Change::none,
-                    .values = {"Retain", "Delete"}});
+  fields.push_back(
+      {.path = "deletionPolicy",
+       .doc = "What happens to the real thing when this object is deleted. Retain: it stays and is forgotten. "
+              "Delete: it goes too.",
+       .default_json = default_deletion,
+       .change = Change::none,
+       .values = {"Retain", "Delete"}});
   fields.push_back({.path = "suspend",
                     .type = FieldType::boolean,
                     .doc = "Stops all corrections while true. Deleting the object still works.",
                     .default_json = "false",
                     .change = Change::none});
   fields.push_back({.path = "drift",
-                    .doc = "What to do when somebody changed the real thing. Correct: put it back. Report: say so in the "
-                           "Drifted condition. Ignore: neither.",
+                    .doc =
+                        "What to do when somebody changed the real thing. Correct: put it back. Report: say so in the "
+                        "Drifted condition. Ignore: neither.",
                     .default_json = R"("Correct")",
                     .change = Change::none,
                     .values = {"Correct", "Report", "Ignore"}});
@@ -106,7 +110,8 @@ void add_instance_ref(std::vector<Field>& fields, std::string_view doc, Change c
                     .reference = "DatabaseInstance",
                     .see = "inst",
                     .refusal = refusal});
-  fields.push_back(reference_name("instanceRef.name", "Name of the DatabaseInstance, in the same project.", change, refusal));
+  fields.push_back(
+      reference_name("instanceRef.name", "Name of the DatabaseInstance, in the same project.", change, refusal));
 }
 
 }  // namespace tables

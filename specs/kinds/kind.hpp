@@ -23,20 +23,21 @@ std::string_view to_string(FieldType type);   // "string" "integer" "boolean" "o
 // What the text of a string must look like, beyond its length.
 enum class Format {
   any,
-  dns_label,       // metadata.name and references
-  engine_name,     // a database or user name inside the engine: 1..63 bytes UTF-8, no NUL; any other character is quoted
-  duration,        // 30s 15m 7d
-  cidr,            // IPv4 or IPv6
-  cron,            // five fields or @daily …; six are refused with the reason
-  time_zone,       // IANA
-  version,         // digits and dots
+  dns_label,    // metadata.name and references
+  engine_name,  // a database or user name inside the engine: 1..63 bytes UTF-8, no NUL; any other character is quoted
+  duration,     // 30s 15m 7d
+  cidr,         // IPv4 or IPv6
+  cron,         // five fields or @daily …; six are refused with the reason
+  time_zone,    // IANA
+  version,      // digits and dots
   parameter_name,  // [a-zA-Z0-9_.-]+
   host_pattern,    // MariaDB's host part: % _ letters digits . : / -
 };
 
 // What changing a field does (product.md 2.6), mildest first.
 enum class Change { none, live, reload, restart, failover, reboot, rebuild, copy, forbidden };
-std::string_view to_string(Change change);   // "none" "live" "reload" "RESTART" "failover" "REBOOT" "REBUILD" "copy" "forbidden"
+std::string_view to_string(
+    Change change);  // "none" "live" "reload" "RESTART" "failover" "REBOOT" "REBUILD" "copy" "forbidden"
 
 struct Field {
   std::string_view path;                 // below spec: "volume.size", "grants[].privileges[]"
@@ -72,7 +73,8 @@ struct Kind {
 };
 
 std::span<const Kind> all_kinds();
-// Any spelling that fingers know: "DatabaseInstance", "databaseinstance(s)", "inst"; case does not count. nullptr = none.
+// Any spelling that fingers know: "DatabaseInstance", "databaseinstance(s)", "inst"; case does not count. nullptr =
+// none.
 const Kind* find_kind(std::string_view any_spelling);
 // "volume.size", "grants[].on"; nullptr when there is no such row.
 const Field* find_field(const Kind& kind, std::string_view path);

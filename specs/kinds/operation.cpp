@@ -21,12 +21,22 @@ spec:
   add_instance_ref(kind.fields, "The instance that it is done to.", Change::forbidden, kOnce);
   kind.fields.insert(
       kind.fields.end(),
-      {{.path = "restart", .type = FieldType::object,
-        .doc = "Restarts the engine once. Also approves the disruptive changes that wait for one.", .change = Change::forbidden,
-        .see = "inst.spec.maintenance.disruptiveChanges", .refusal = kOnce, .one_of = "verb"},
+      {{.path = "restart",
+        .type = FieldType::object,
+        .doc = "Restarts the engine once. Also approves the disruptive changes that wait for one.",
+        .change = Change::forbidden,
+        .see = "inst.spec.maintenance.disruptiveChanges",
+        .refusal = kOnce,
+        .one_of = "verb"},
        {.path = "reason", .doc = "Why, for the history.", .change = Change::forbidden, .max = 1024, .refusal = kOnce},
-       {.path = "ttl", .doc = "How long the finished object is kept.", .default_json = R"("30d")",
-        .change = Change::forbidden, .format = Format::duration, .min = 0, .max = 3650 * kDayMs, .refusal = kOnce}});
+       {.path = "ttl",
+        .doc = "How long the finished object is kept.",
+        .default_json = R"("30d")",
+        .change = Change::forbidden,
+        .format = Format::duration,
+        .min = 0,
+        .max = 3650 * kDayMs,
+        .refusal = kOnce}});
   add_common_block(kind.fields, kDelete);
   return kind;
 }

@@ -31,7 +31,8 @@ inline constexpr std::string_view kLogins = "it would go around the logins; use 
 inline constexpr std::string_view kTls = "certificates and keys belong to the instance";
 inline constexpr std::string_view kProcess = "trove runs the engine's process";
 inline constexpr std::string_view kCopies = "trove decides about copies and followers of the instance";
-inline constexpr std::string_view kFirstStart = "it is fixed when the data directory is made; a change would make the data unreadable";
+inline constexpr std::string_view kFirstStart =
+    "it is fixed when the data directory is made; a change would make the data unreadable";
 inline constexpr std::string_view kSafety = "turning it off can lose every database in a crash";
 
 }  // namespace trove::tables

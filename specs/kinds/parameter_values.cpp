@@ -19,10 +19,12 @@ struct Suffix {
 constexpr int64_t kKib = 1024, kMib = kKib * 1024, kGib = kMib * 1024, kTib = kGib * 1024;
 constexpr Suffix kMariadbSizes[] = {{"k", kKib}, {"m", kMib}, {"g", kGib}, {"t", kTib}, {"p", kTib * 1024}};
 constexpr Suffix kPostgresqlSizes[] = {{"B", 1}, {"kB", kKib}, {"MB", kMib}, {"GB", kGib}, {"TB", kTib}};
-constexpr Suffix kRedisSizes[] = {{"b", 1}, {"k", 1000}, {"kb", kKib}, {"m", 1'000'000}, {"mb", kMib}, {"g", 1'000'000'000}, {"gb", kGib}};
+constexpr Suffix kRedisSizes[] = {{"b", 1},     {"k", 1000},          {"kb", kKib}, {"m", 1'000'000},
+                                  {"mb", kMib}, {"g", 1'000'000'000}, {"gb", kGib}};
 constexpr Suffix kMemcachedSizes[] = {{"k", kKib}, {"m", kMib}};
 // PostgreSQL's times, in microseconds.
-constexpr Suffix kTimes[] = {{"us", 1}, {"ms", 1000}, {"s", 1'000'000}, {"min", 60'000'000}, {"h", 3'600'000'000}, {"d", 86'400'000'000}};
+constexpr Suffix kTimes[] = {{"us", 1},           {"ms", 1000},         {"s", 1'000'000},
+                             {"min", 60'000'000}, {"h", 3'600'000'000}, {"d", 86'400'000'000}};
 
 std::span<const Suffix> sizes_of(Engine engine) {
   switch (engine) {
@@ -76,14 +78,16 @@ std::string quoted(const Value& value) { return "\"" + printable(value.as_writte
 
 std::string size_text(int64_t bytes) {
   for (const Suffix& unit : {Suffix{" TiB", kTib}, {" GiB", kGib}, {" MiB", kMib}, {" KiB", kKib}}) {
-    if (bytes >= unit.factor && bytes % unit.factor == 0) return std::to_string(bytes / unit.factor) + std::string(unit.text);
+    if (bytes >= unit.factor && bytes % unit.factor == 0)
+      return std::to_string(bytes / unit.factor) + std::string(unit.text);
   }
   return std::to_string(bytes) + " bytes";
 }
 
 std::string range_text(const Parameter& p, bool sizes) {
   const auto show = [&](int64_t bound) {
-    return sizes ? size_text(bound) : std::to_string(bound) + (p.unit_name.empty() ? "" : " " + std::string(p.unit_name));
+    return sizes ? size_text(bound)
+                 : std::to_string(bound) + (p.unit_name.empty() ? "" : " " + std::string(p.unit_name));
   };
   // A size's -1 (off, automatic) is a word of its own, not a bound that people think of.
   const bool low = p.min != INT64_MIN && !(sizes && p.min < 0);
@@ -129,7 +133,8 @@ Result<std::string> render_enumeration(const Parameter& p, const Value& value) {
     list += (list.empty() ? "" : ", ") + std::string(known);
   }
   const std::string near = value.is_string() ? nearest(value.text().substr(0, 64), p.values) : std::string();
-  return fail(Code::invalid, quoted(value) + " is not one of " + list + (near.empty() ? "" : ". Did you mean \"" + near + "\"?"));
+  return fail(Code::invalid,
+              quoted(value) + " is not one of " + list + (near.empty() ? "" : ". Did you mean \"" + near + "\"?"));
 }
 
 Result<std::string> render_integer(Engine engine, const Parameter& p, const Value& value) {
@@ -167,13 +172,15 @@ Result<std::string> render_number(const Parameter& p, const Value& value) {
   return std::string(buffer, end);
 }
 
-Result<std::string> render_share(Engine engine, const Parameter& p, const Value& value, int64_t share, int64_t memory_mib) {
+Result<std::string> render_share(Engine engine, const Parameter& p, const Value& value, int64_t share,
+                                 int64_t memory_mib) {
   if (memory_mib <= 0) return value.text();
   const auto memory = times(memory_mib, kMib);
   auto scaled = memory ? times(*memory, share) : std::nullopt;
   if (scaled) *scaled /= 100;
   if (!scaled || *scaled > p.max || *scaled < p.min)
-    return fail(Code::invalid, value.text() + " of " + std::to_string(memory_mib) + " MiB is out of range: " + range_text(p, true));
+    return fail(Code::invalid,
+                value.text() + " of " + std::to_string(memory_mib) + " MiB is out of range: " + range_text(p, true));
   switch (engine) {
     case Engine::postgresql: return std::to_string(*scaled / kKib) + "kB";   // a bare number would count blocks
     case Engine::memcached: return std::to_string(*scaled / p.unit);
@@ -188,7 +195,8 @@ Result<std::string> render_size(Engine engine, const Parameter& p, const Value& 
     return std::to_string(value.int_or(0));
   }
   if (value.is_string()) {
-    if (const int64_t share = share_of(value.text()); share > 0) return render_share(engine, p, value, share, memory_mib);
+    if (const int64_t share = share_of(value.text()); share > 0)
+      return render_share(engine, p, value, share, memory_mib);
     const auto bytes = with_suffix(value.text(), sizes_of(engine), engine == Engine::postgresql);
     if (bytes && (*bytes < p.min || *bytes > p.max)) return out_of_range(p, value, true);
     // memory-limit is handed over in megabytes, without a suffix.
@@ -197,7 +205,8 @@ Result<std::string> render_size(Engine engine, const Parameter& p, const Value& 
   }
   std::string forms;
   for (const Suffix& suffix : sizes_of(engine)) forms += (forms.empty() ? "" : " ") + std::string(suffix.text);
-  return fail(Code::invalid, quoted(value) + " is not a size: write a number, a number with one of " + forms + ", or N%ram with N from 1 to 100");
+  return fail(Code::invalid, quoted(value) + " is not a size: write a number, a number with one of " + forms +
+                                 ", or N%ram with N from 1 to 100");
 }
 
 // A name that the catalogue does not have: the value's text, and the engine judges.
@@ -215,14 +224,16 @@ Result<std::string> render_parameter(Engine engine, std::string_view name, const
   if (const std::string reason = is_owned_parameter(engine, name); !reason.empty())
     return fail(Code::invalid, "belongs to trove and cannot be set: " + reason);
   if (value.is_null() || value.is_list() || value.is_map())
-    return fail(Code::invalid, "must be a number, a boolean or a string, not a " + std::string(value.is_null() ? "missing value" : value.type_name()));
+    return fail(Code::invalid, "must be a number, a boolean or a string, not a " +
+                                   std::string(value.is_null() ? "missing value" : value.type_name()));
   const std::string& text = value.text();
   if (text.size() > kMostText) return fail(Code::invalid, "the value is longer than 4096 bytes");
   for (unsigned char c : text) {
     if (c < 0x20 || c == 0x7f) return fail(Code::invalid, "the value holds a line break or another control character");
   }
   // Its option files have no way to write one inside quotes.
-  if (engine == Engine::mariadb && text.find('"') != std::string::npos) return fail(Code::invalid, "the value holds a double quote");
+  if (engine == Engine::mariadb && text.find('"') != std::string::npos)
+    return fail(Code::invalid, "the value holds a double quote");
   const Parameter* p = find_parameter(engine, name);
   if (!p) return render_unknown(engine, value);
   switch (p->type) {

@@ -60,10 +60,28 @@ struct Letter {
   std::string_view name;
 };
 constexpr Letter kLetters[] = {
-    {'p', "port"}, {'U', "udp-port"}, {'s', "unix-socket"}, {'a', "unix-mask"}, {'A', "enable-shutdown"}, {'l', "listen"},
-    {'d', "daemon"}, {'r', "enable-coredumps"}, {'u', "user"}, {'k', "lock-memory"}, {'v', "verbose"}, {'h', "help"},
-    {'i', "license"}, {'V', "version"}, {'P', "pidfile"}, {'L', "enable-largepages"}, {'S', "enable-sasl"},
-    {'Y', "auth-file"}, {'e', "memory-file"}, {'Z', "enable-ssl"}, {'o', "extended"}, {'N', "napi-ids"},
+    {'p', "port"},
+    {'U', "udp-port"},
+    {'s', "unix-socket"},
+    {'a', "unix-mask"},
+    {'A', "enable-shutdown"},
+    {'l', "listen"},
+    {'d', "daemon"},
+    {'r', "enable-coredumps"},
+    {'u', "user"},
+    {'k', "lock-memory"},
+    {'v', "verbose"},
+    {'h', "help"},
+    {'i', "license"},
+    {'V', "version"},
+    {'P', "pidfile"},
+    {'L', "enable-largepages"},
+    {'S', "enable-sasl"},
+    {'Y', "auth-file"},
+    {'e', "memory-file"},
+    {'Z', "enable-ssl"},
+    {'o', "extended"},
+    {'N', "napi-ids"},
 };
 
 std::string canonical_memcached(std::string_view name) {
@@ -90,7 +108,8 @@ std::string canonical_memcached(std::string_view name) {
 
 // MariaDB takes skip-X, loose_X and the like for X.
 std::string_view without_prefixes(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> kPrefixes = {"loose_", "skip_", "disable_", "enable_", "maximum_", "autoset_"};
+  static constexpr std::array<std::string_view, 6> kPrefixes = {"loose_",  "skip_",    "disable_",
+                                                                "enable_", "maximum_", "autoset_"};
   for (bool again = true; again;) {
     again = false;
     for (std::string_view prefix : kPrefixes) {
@@ -129,14 +148,16 @@ std::string_view abbreviates(std::string_view name) {
 }  // namespace
 
 std::string_view to_string(ParameterType type) {
-  static constexpr std::array<std::string_view, 6> names = {"integer", "number", "size", "boolean", "enumeration", "string"};
+  static constexpr std::array<std::string_view, 6> names = {"integer", "number",      "size",
+                                                            "boolean", "enumeration", "string"};
   return names[static_cast<size_t>(type)];
 }
 
 std::span<const Parameter> known_parameters(Engine engine) { return table_of(engine); }
 
 std::string_view engine_title(Engine engine) {
-  static constexpr std::array<std::string_view, 4> titles = {"MariaDB 10.11", "PostgreSQL 15", "Redis 7", "Memcached 1.6"};
+  static constexpr std::array<std::string_view, 4> titles = {"MariaDB 10.11", "PostgreSQL 15", "Redis 7",
+                                                             "Memcached 1.6"};
   return titles[static_cast<size_t>(engine)];
 }
 

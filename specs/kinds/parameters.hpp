@@ -1,5 +1,5 @@
-// What is known about engine parameters, so that a wrong value, a needed restart or a name that belongs to trove is told
-// before anything is touched. Names that are not in here are the engine's to judge. Constant tables; thread-safe.
+// What is known about engine parameters, so that a wrong value, a needed restart or a name that belongs to trove is
+// told before anything is touched. Names that are not in here are the engine's to judge. Constant tables; thread-safe.
 #pragma once
 #include <cstdint>
 #include <span>

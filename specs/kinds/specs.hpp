@@ -45,7 +45,7 @@ struct DatabaseSpec : Common {
 };
 struct Grant {
   std::vector<std::string> privileges;              // SELECT … | ALL; Redis: +@read …
-  std::string on;                                   // "orders.*", "orders.customers", "*.*"; PostgreSQL "orders"; Redis "orders:*"
+  std::string on;  // "orders.*", "orders.customers", "*.*"; PostgreSQL "orders"; Redis "orders:*"
   bool with_grant_option = false;
   friend bool operator==(const Grant&, const Grant&) = default;
 };

@@ -15,11 +15,21 @@ metadata: {name: orders-data}
 spec: {size: 100}
 )";
   kind.fields = {
-      {.path = "size", .type = FieldType::integer,
-       .doc = "Size of the volume. It may grow while it is in use, and never shrinks.", .required = true,
-       .change = Change::live, .min = 1, .max = kMostGib, .unit = "GiB", .grows_only = true},
-      {.path = "type", .doc = "Cinder volume type. Without it: the cloud's default.", .change = Change::forbidden, .min = 1,
-       .max = 255, .refusal = "not done in place in this release: make a second Volume and move the data"},
+      {.path = "size",
+       .type = FieldType::integer,
+       .doc = "Size of the volume. It may grow while it is in use, and never shrinks.",
+       .required = true,
+       .change = Change::live,
+       .min = 1,
+       .max = kMostGib,
+       .unit = "GiB",
+       .grows_only = true},
+      {.path = "type",
+       .doc = "Cinder volume type. Without it: the cloud's default.",
+       .change = Change::forbidden,
+       .min = 1,
+       .max = 255,
+       .refusal = "not done in place in this release: make a second Volume and move the data"},
   };
   add_common_block(kind.fields, kRetain);
   return kind;

@@ -139,7 +139,7 @@ void noop_plan() {
   }
   std::vector<double> times;
   size_t actions = 0, ready = 0;
-  for (int round = 0; round < 5; ++round) {
+  for (int round = 0; round < (std::getenv("ROUNDS") ? std::atoi(std::getenv("ROUNDS")) : 5); ++round) {
     const World snapshot = world.loop->snapshot();
     actions = ready = 0;
     auto began = Steady::now();

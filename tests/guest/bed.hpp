@@ -124,7 +124,7 @@ class FakePlane final : public Plane {
   int reports_ = 0, uploads_ = 0;
 };
 
-inline const Millis kLong{60'000};
+inline const Millis kLong{120'000};
 
 class Bed {
  public:

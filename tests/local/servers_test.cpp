@@ -1,5 +1,8 @@
 #include <atomic>
 #include <cstring>
+#include <thread>
+#include "providers/local/launch.hpp"
+#include "providers/local/memory_group.hpp"
 #include "tests/local/fixture.hpp"
 
 using namespace trove;
@@ -103,6 +106,39 @@ TEST_CASE("a second server with one token or port or volume is refused") {
   CHECK(error.message.find("InvalidVolume: volume " + volume + " is in-use") == 0);
   CHECK(f.cloud->observe().servers.size() == 1);
   CHECK(f.seen_volume(other_volume)->server_id.empty());
+}
+
+TEST_CASE("of two servers that want one volume at the same time exactly one is made") {
+  Fixture f;
+  const auto volume = f.volume(), first_port = f.port(), second_port = f.port("port-1");
+  const auto first = f.server_action(first_port, volume), second = f.server_action(second_port, volume, 1);
+  bool first_made = false, second_made = false;
+  std::thread other([&] { second_made = f.cloud->perform(second).has_value(); });
+  first_made = f.cloud->perform(first).has_value();
+  other.join();
+  CHECK(first_made != second_made);
+  CHECK(f.cloud->observe().servers.size() == 1);
+}
+
+TEST_CASE("an agent gets none of our open files and its locks go with it") {
+  Fixture f;
+  int leak[2];
+  REQUIRE(pipe(leak) == 0);   // without close-on-exec
+  const auto volume = f.volume(), port = f.port();
+  const auto id = f.server(port, volume);
+  const std::string ours = fs::read_symlink("/proc/self/fd/" + std::to_string(leak[1]));
+  close(leak[0]);
+  close(leak[1]);
+  for (const auto& entry : fs::directory_iterator("/proc/" + std::to_string(f.agent(id)) + "/fd")) {
+    std::error_code ignored;
+    const std::string target = fs::read_symlink(entry.path(), ignored);
+    CHECK(target != ours);
+    CHECK(target != f.root() + "/.lock");
+  }
+  CHECK(local::lock_holder(f.server_file(id, "run/agent.lock")) == f.agent(id));
+  CHECK(local::lock_holder(f.volume_file(volume, "agent.lock")) == f.agent(id));
+  kill(f.agent(id), SIGKILL);
+  CHECK(eventually([&] { return !local::lock_holder(f.volume_file(volume, "agent.lock")); }));
 }
 
 TEST_CASE("a server needs a flavor and a port and a volume that exist") {
@@ -312,4 +348,26 @@ TEST_CASE("an agent's memory is limited where this user may make cgroups") {
     f.must(DeleteServer{f.token("server-0"), id});
     CHECK_FALSE(fs::exists(group));
   }
+}
+
+TEST_CASE("memory cgroups are looked for below our own and only where they can work") {
+  TempDir dir;
+  const std::string mount = dir / "cgroup";
+  fs::create_directories(mount + "/memory/box");
+  const std::string version_1 = "4:cpu,memory:/box\n1:name=systemd:/box\n";
+  CHECK(local::memory_group_base(version_1, mount).empty());
+  write_file(mount + "/memory/box/memory.limit_in_bytes", "");
+  CHECK(local::memory_group_base(version_1, mount) == mount + "/memory/box");
+  CHECK(local::memory_group_base("4:cpu:/box\n", mount).empty());
+
+  fs::create_directories(mount + "/trove.service");
+  const std::string version_2 = "0::/trove.service\n";
+  write_file(mount + "/trove.service/cgroup.subtree_control", "cpu pids\n");
+  CHECK(local::memory_group_base(version_2, mount).empty());
+  write_file(mount + "/trove.service/cgroup.subtree_control", "cpu memory\n");
+  CHECK(local::memory_group_base(version_2, mount) == mount + "/trove.service");
+  CHECK(local::memory_group_base("", mount).empty());
+  // There is no memory.max in a directory that is no cgroup: no group then, and nothing left behind.
+  CHECK(local::make_memory_group(mount + "/trove.service", "one", 512).empty());
+  CHECK_FALSE(fs::exists(mount + "/trove.service/trove-one"));
 }

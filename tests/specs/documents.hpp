@@ -39,7 +39,8 @@ inline Resource good(std::string_view yaml) {
 
 // A document of `kind` with this spec in flow style: "{size: 10}".
 inline std::string document(std::string_view kind, std::string_view spec, std::string_view name = "x") {
-  return "apiVersion: trove/v1alpha1\nkind: " + std::string(kind) + "\nmetadata: {name: " + std::string(name) + "}\nspec: " + std::string(spec) + "\n";
+  return "apiVersion: trove/v1alpha1\nkind: " + std::string(kind) + "\nmetadata: {name: " + std::string(name) +
+         "}\nspec: " + std::string(spec) + "\n";
 }
 
 inline std::string read_file(const std::filesystem::path& path) {

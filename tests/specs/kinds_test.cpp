@@ -31,7 +31,8 @@ TEST_CASE("every kind carries the common block with its own deletion default") {
     REQUIRE(find_field(kind, "managementPolicy"));
     CHECK(find_field(kind, "managementPolicy")->default_json == R"("Manage")");
     REQUIRE(find_field(kind, "deletionPolicy"));
-    CHECK(find_field(kind, "deletionPolicy")->default_json == (kept.contains(kind.name) ? R"("Retain")" : R"("Delete")"));
+    CHECK(find_field(kind, "deletionPolicy")->default_json ==
+          (kept.contains(kind.name) ? R"("Retain")" : R"("Delete")"));
     CHECK(kind.stateful == kept.contains(kind.name));
     CHECK(find_field(kind, "suspend")->default_json == "false");
     CHECK(find_field(kind, "drift")->default_json == R"("Correct")");

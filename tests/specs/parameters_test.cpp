@@ -43,38 +43,69 @@ TEST_CASE("every default is a value that its own entry accepts") {
       const std::string text(p.default_text);
       const bool number = text.find_first_not_of("-0123456789") == std::string::npos;
       const bool decimal = text.find_first_not_of("-0123456789.") == std::string::npos;
-      const Value value = number ? Value(int64_t{std::stoll(text)}) : decimal && p.type == ParameterType::number ? Value::number(std::stod(text), text) : Value(text);
+      const Value value = number                                       ? Value(int64_t{std::stoll(text)})
+                          : decimal && p.type == ParameterType::number ? Value::number(std::stod(text), text)
+                                                                       : Value(text);
       CHECK_THAT(render(engine, p.name, value), !Contains("error"));
     }
   }
 }
 
 TEST_CASE("names that trove owns are refused in every spelling") {
-  for (std::string_view name : {"datadir", "DataDir", "port", "socket", "bind-address", "bind_address", "plugin_dir", "basedir", "pid-file", "user", "init_file",
-                                "secure_file_priv", "skip-grant-tables", "skip_grant_tables", "log-bin", "skip-log-bin", "ssl_key", "ssl-ca", "plugin-load-add",
-                                "loose-datadir", "loose_skip_grant_tables", "datad", "plugin_lo", "wsrep_provider", "wsre", "skip-networking", "server-id", "skip-name-resolve"}) {
+  for (std::string_view name : {"datadir",
+                                "DataDir",
+                                "port",
+                                "socket",
+                                "bind-address",
+                                "bind_address",
+                                "plugin_dir",
+                                "basedir",
+                                "pid-file",
+                                "user",
+                                "init_file",
+                                "secure_file_priv",
+                                "skip-grant-tables",
+                                "skip_grant_tables",
+                                "log-bin",
+                                "skip-log-bin",
+                                "ssl_key",
+                                "ssl-ca",
+                                "plugin-load-add",
+                                "loose-datadir",
+                                "loose_skip_grant_tables",
+                                "datad",
+                                "plugin_lo",
+                                "wsrep_provider",
+                                "wsre",
+                                "skip-networking",
+                                "server-id",
+                                "skip-name-resolve"}) {
     INFO(name);
     CHECK(is_owned_parameter(Engine::mariadb, name) != "");
   }
-  for (std::string_view name : {"data_directory", "hba_file", "ident_file", "listen_addresses", "PORT", "unix_socket_directories", "archive_command",
-                                "restore_command", "shared_preload_libraries", "session_preload_libraries", "ssl_key_file", "fsync", "include_dir",
-                                "ssl_passphrase_command", "recovery_target_time", "jit_provider"}) {
+  for (std::string_view name :
+       {"data_directory", "hba_file", "ident_file", "listen_addresses", "PORT", "unix_socket_directories",
+        "archive_command", "restore_command", "shared_preload_libraries", "session_preload_libraries", "ssl_key_file",
+        "fsync", "include_dir", "ssl_passphrase_command", "recovery_target_time", "jit_provider"}) {
     INFO(name);
     CHECK(is_owned_parameter(Engine::postgresql, name) != "");
   }
-  for (std::string_view name : {"dir", "dbfilename", "port", "bind", "unixsocket", "aclfile", "requirepass", "masterauth", "rename-command", "loadmodule",
-                                "enable-debug-command", "include", "user", "tls-port", "replicaof", "CLUSTER-ENABLED"}) {
+  for (std::string_view name :
+       {"dir", "dbfilename", "port", "bind", "unixsocket", "aclfile", "requirepass", "masterauth", "rename-command",
+        "loadmodule", "enable-debug-command", "include", "user", "tls-port", "replicaof", "CLUSTER-ENABLED"}) {
     INFO(name);
     CHECK(is_owned_parameter(Engine::redis, name) != "");
   }
-  for (std::string_view name : {"-p", "p", "--port", "-l", "listen", "-U", "-u", "-s", "unix_socket", "-e", "-Y", "-o", "ext_path", "-P"}) {
+  for (std::string_view name :
+       {"-p", "p", "--port", "-l", "listen", "-U", "-u", "-s", "unix_socket", "-e", "-Y", "-o", "ext_path", "-P"}) {
     INFO(name);
     CHECK(is_owned_parameter(Engine::memcached, name) != "");
   }
 }
 
 TEST_CASE("names that look like owned ones are left to users") {
-  for (std::string_view name : {"general_log", "slow_query_log", "max_connections", "skip-external-thing", "loose_max_connections", "innodb_ft_cache_size", "event_scheduler"}) {
+  for (std::string_view name : {"general_log", "slow_query_log", "max_connections", "skip-external-thing",
+                                "loose_max_connections", "innodb_ft_cache_size", "event_scheduler"}) {
     INFO(name);
     CHECK(is_owned_parameter(Engine::mariadb, name) == "");
   }
@@ -134,7 +165,8 @@ TEST_CASE("a share of the memory becomes a number that the engine reads right") 
   CHECK(render(Engine::postgresql, "shared_buffers", "25%ram", 1024) == "262144kB");
   CHECK(render(Engine::redis, "maxmemory", "50%ram", 100) == "52428800");
   CHECK(render(Engine::memcached, "memory-limit", "50%ram", 1024) == "512");
-  CHECK(render(Engine::mariadb, "innodb_buffer_pool_size", "100%ram", 1) == "error: 100%ram of 1 MiB is out of range: at least 2 MiB");
+  CHECK(render(Engine::mariadb, "innodb_buffer_pool_size", "100%ram", 1) ==
+        "error: 100%ram of 1 MiB is out of range: at least 2 MiB");
   CHECK(render(Engine::mariadb, "innodb_buffer_pool_size", "70%ram", 0) == "70%ram");
   for (std::string_view bad : {"0%ram", "101%ram", "-1%ram", "%ram", "1.5%ram", "7 0%ram"}) {
     INFO(bad);
@@ -176,7 +208,8 @@ TEST_CASE("numbers keep their spelling without exponents") {
 }
 
 TEST_CASE("nothing that could start a line of its own gets into a configuration") {
-  for (const std::string& text : {std::string("a\nb"), std::string("a\rb"), std::string("a\0b", 3), std::string("a\x7f"), std::string("\x1b[0m")}) {
+  for (const std::string& text : {std::string("a\nb"), std::string("a\rb"), std::string("a\0b", 3),
+                                  std::string("a\x7f"), std::string("\x1b[0m")}) {
     CHECK_THAT(render(Engine::mariadb, "sql_mode", text), Contains("control character"));
     CHECK_THAT(render(Engine::postgresql, "made_up", text), Contains("control character"));
   }

@@ -21,10 +21,14 @@ std::string check(std::string_view yaml, const std::vector<Resource>& stored = {
   return to_string(problems);
 }
 
-const std::string kInstance = document("DatabaseInstance", "{datastore: {type: mysql}, flavor: s, volume: {size: 1}}", "orders-db");
+const std::string kInstance =
+    document("DatabaseInstance", "{datastore: {type: mysql}, flavor: s, volume: {size: 1}}", "orders-db");
 const std::string kDatabase = document("Database", "{instanceRef: {name: orders-db}}", "orders");
 std::string bootstrapped(std::string_view name, std::string_view backup) {
-  return document("DatabaseInstance", "{datastore: {type: mysql}, flavor: s, volume: {size: 1}, bootstrapFrom: {backupRef: {name: " + std::string(backup) + "}}}", name);
+  return document("DatabaseInstance",
+                  "{datastore: {type: mysql}, flavor: s, volume: {size: 1}, bootstrapFrom: {backupRef: {name: " +
+                      std::string(backup) + "}}}",
+                  name);
 }
 std::string backup_of(std::string_view name, std::string_view instance) {
   return document("Backup", "{instanceRef: {name: " + std::string(instance) + "}}", name);
@@ -33,7 +37,9 @@ std::string backup_of(std::string_view name, std::string_view instance) {
 }  // namespace
 
 TEST_CASE("every reference of a spec is found with its place") {
-  const Resource instance = good(document("DatabaseInstance", "{datastore: {type: redis}, flavor: s, volumeRef: {name: v}, configurationRef: {name: c}, bootstrapFrom: {backupRef: {name: b}}}"));
+  const Resource instance = good(document("DatabaseInstance",
+                                          "{datastore: {type: redis}, flavor: s, volumeRef: {name: v}, "
+                                          "configurationRef: {name: c}, bootstrapFrom: {backupRef: {name: b}}}"));
   const auto references = references_of(instance);
   REQUIRE(references.size() == 3);
   CHECK(references[0].path == "spec.volumeRef");
@@ -58,7 +64,8 @@ TEST_CASE("a reference is met by the set or by what is stored") {
 }
 
 TEST_CASE("a reference that misses by a letter names the likely one") {
-  const std::string other = document("DatabaseInstance", "{datastore: {type: mysql}, flavor: s, volume: {size: 1}}", "order-db");
+  const std::string other =
+      document("DatabaseInstance", "{datastore: {type: mysql}, flavor: s, volume: {size: 1}}", "order-db");
   CHECK_THAT(check(kDatabase + "---\n" + other), Contains("Did you mean \"order-db\"?"));
 }
 
@@ -82,7 +89,8 @@ TEST_CASE("references stay in their project") {
 TEST_CASE("an instance cannot be filled from a backup of itself that was never made") {
   CHECK_THAT(check(bootstrapped("a", "b") + "---\n" + backup_of("b", "a")),
              Contains("refers back to itself: databaseinstance/a -> backup/b -> databaseinstance/a"));
-  CHECK_THAT(check(bootstrapped("a", "b") + "---\n" + backup_of("b", "c") + "---\n" + bootstrapped("c", "d") + "---\n" + backup_of("d", "a")),
+  CHECK_THAT(check(bootstrapped("a", "b") + "---\n" + backup_of("b", "c") + "---\n" + bootstrapped("c", "d") + "---\n" +
+                   backup_of("d", "a")),
              Contains("databaseinstance/a -> backup/b -> databaseinstance/c -> backup/d -> databaseinstance/a"));
 }
 
@@ -91,8 +99,9 @@ TEST_CASE("an instance may be made again from an old backup of itself") {
 }
 
 TEST_CASE("two cycles are told once each and what leads into one is not blamed") {
-  const std::string text = check(bootstrapped("a", "b") + "---\n" + backup_of("b", "a") + "---\n" + bootstrapped("c", "d") + "---\n" + backup_of("d", "c") +
-                                 "---\n" + bootstrapped("e", "b"));
+  const std::string text =
+      check(bootstrapped("a", "b") + "---\n" + backup_of("b", "a") + "---\n" + bootstrapped("c", "d") + "---\n" +
+            backup_of("d", "c") + "---\n" + bootstrapped("e", "b"));
   size_t count = 0;
   for (size_t at = text.find("refers back"); at != std::string::npos; at = text.find("refers back", at + 1)) ++count;
   CHECK(count == 2);

@@ -30,7 +30,9 @@ bool allows(const Value& schema, const Value& value) {
     for (const Value& word : words->items()) any = any || word == value;
     if (!any) return false;
   }
-  if (value.is_int() && (value.int_or(0) < schema["minimum"].int_or(INT64_MIN) || value.int_or(0) > schema["maximum"].int_or(INT64_MAX))) return false;
+  if (value.is_int() &&
+      (value.int_or(0) < schema["minimum"].int_or(INT64_MIN) || value.int_or(0) > schema["maximum"].int_or(INT64_MAX)))
+    return false;
   for (const Value& key : schema["required"].items()) {
     if (!value.find(key.text())) return false;
   }

@@ -5,7 +5,8 @@ using namespace trove;
 using namespace trove::testing;
 
 TEST_CASE("an instance becomes a struct with every default") {
-  const auto spec = database_instance_spec(good(document("DatabaseInstance", "{datastore: {type: mysql}, flavor: small, volume: {size: 7}}")).spec);
+  const auto spec = database_instance_spec(
+      good(document("DatabaseInstance", "{datastore: {type: mysql}, flavor: small, volume: {size: 7}}")).spec);
   CHECK(spec.datastore_type == "mysql");
   CHECK(spec.engine == Engine::mariadb);
   CHECK(spec.version == "");
@@ -21,10 +22,14 @@ TEST_CASE("an instance becomes a struct with every default") {
 }
 
 TEST_CASE("an instance becomes a struct with all that was written") {
-  const auto spec = database_instance_spec(good(document("DatabaseInstance",
-      "{datastore: {type: postgresql, version: 15}, flavor: big, volumeRef: {name: v}, configurationRef: {name: c}, access: {allowedCidrs: []}, "
-      "rootAccess: true, deletionProtection: true, maintenance: {disruptiveChanges: Immediate}, bootstrapFrom: {backupRef: {name: b}}, "
-      "managementPolicy: Observe, deletionPolicy: Delete, suspend: true, drift: Report}")).spec);
+  const auto spec = database_instance_spec(
+      good(document("DatabaseInstance",
+                    "{datastore: {type: postgresql, version: 15}, flavor: big, volumeRef: {name: v}, configurationRef: "
+                    "{name: c}, access: {allowedCidrs: []}, "
+                    "rootAccess: true, deletionProtection: true, maintenance: {disruptiveChanges: Immediate}, "
+                    "bootstrapFrom: {backupRef: {name: b}}, "
+                    "managementPolicy: Observe, deletionPolicy: Delete, suspend: true, drift: Report}"))
+          .spec);
   CHECK(spec.engine == Engine::postgresql);
   CHECK(spec.version == "15");
   CHECK(spec.volume_gib == 0);
@@ -42,9 +47,12 @@ TEST_CASE("an instance becomes a struct with all that was written") {
 }
 
 TEST_CASE("names inside the engine default to the name of the object") {
-  CHECK(database_spec(good(document("Database", "{instanceRef: {name: i}}", "orders")).spec, "orders").name == "orders");
-  CHECK(database_spec(good(document("Database", "{instanceRef: {name: i}, name: Orders_2}", "orders")).spec, "orders").name == "Orders_2");
-  const auto user = user_spec(good(document("User", "{instanceRef: {name: i}, password: {generate: {}}}", "app")).spec, "app");
+  CHECK(database_spec(good(document("Database", "{instanceRef: {name: i}}", "orders")).spec, "orders").name ==
+        "orders");
+  CHECK(database_spec(good(document("Database", "{instanceRef: {name: i}, name: Orders_2}", "orders")).spec, "orders")
+            .name == "Orders_2");
+  const auto user =
+      user_spec(good(document("User", "{instanceRef: {name: i}, password: {generate: {}}}", "app")).spec, "app");
   CHECK(user.name == "app");
   CHECK(user.host == "%");
   CHECK(user.generate_length == 32);
@@ -54,8 +62,13 @@ TEST_CASE("names inside the engine default to the name of the object") {
 }
 
 TEST_CASE("a user carries its grants and its secret") {
-  const auto user = user_spec(good(document("User", "{instanceRef: {name: i}, password: {secretRef: {name: s}}, maxConnections: 9, grants: "
-      "[{privileges: [SELECT, INSERT], on: \"a.*\"}, {privileges: [ALL], on: \"*.*\", withGrantOption: true}]}")).spec, "x");
+  const auto user =
+      user_spec(good(document("User",
+                              "{instanceRef: {name: i}, password: {secretRef: {name: s}}, maxConnections: 9, grants: "
+                              "[{privileges: [SELECT, INSERT], on: \"a.*\"}, {privileges: [ALL], on: \"*.*\", "
+                              "withGrantOption: true}]}"))
+                    .spec,
+                "x");
   CHECK(user.secret_name == "s");
   CHECK(user.secret_key == "password");
   CHECK(user.generate_length == 0);
@@ -69,12 +82,16 @@ TEST_CASE("the other kinds become structs") {
   CHECK(volume.type == "fast");
   const auto secret = secret_spec(good(document("Secret", "{data: {a: b}}")).spec);
   CHECK(secret.data == std::map<std::string, std::string>{{"a", "b"}});
-  const auto group = configuration_group_spec(good(document("ConfigurationGroup", "{datastore: {type: mysql, version: 8.0}, parameters: {max-connections: 20}, onRemove: KeepValue}")).spec);
+  const auto group = configuration_group_spec(
+      good(document("ConfigurationGroup",
+                    "{datastore: {type: mysql, version: 8.0}, parameters: {max-connections: 20}, onRemove: KeepValue}"))
+          .spec);
   CHECK(group.version == "8.0");
   CHECK(group.keep_on_remove);
   REQUIRE(group.parameters.contains("max_connections"));
   CHECK(group.parameters.at("max_connections") == Value(20));
-  const auto schedule = backup_schedule_spec(good(document("BackupSchedule", "{instanceRef: {name: i}, schedule: \"@daily\", jitter: 10m}")).spec);
+  const auto schedule = backup_schedule_spec(
+      good(document("BackupSchedule", "{instanceRef: {name: i}, schedule: \"@daily\", jitter: 10m}")).spec);
   CHECK(schedule.time_zone == "UTC");
   CHECK(schedule.jitter == std::chrono::minutes(10));
   CHECK(schedule.timeout == std::chrono::hours(4));
@@ -83,14 +100,18 @@ TEST_CASE("the other kinds become structs") {
   const auto backup = backup_spec(good(document("Backup", "{instanceRef: {name: i}}")).spec);
   CHECK(backup.timeout == std::chrono::hours(4));
   CHECK(backup.deletion == Common::Deletion::retain);
-  const auto operation = operation_spec(good(document("Operation", "{instanceRef: {name: i}, restart: {}, reason: why}")).spec);
+  const auto operation =
+      operation_spec(good(document("Operation", "{instanceRef: {name: i}, restart: {}, reason: why}")).spec);
   CHECK(operation.restart);
   CHECK(operation.reason == "why");
   CHECK(operation.ttl == std::chrono::hours(30 * 24));
 }
 
 TEST_CASE("makers are total on specs of any shape") {
-  for (const Value& odd : {Value(), Value(1), Value::list({1}), Value::map({{"volume", 1}, {"grants", 2}, {"password", Value::list()}, {"datastore", "x"}, {"parameters", 3}})}) {
+  for (const Value& odd :
+       {Value(), Value(1), Value::list({1}),
+        Value::map(
+            {{"volume", 1}, {"grants", 2}, {"password", Value::list()}, {"datastore", "x"}, {"parameters", 3}})}) {
     database_instance_spec(odd);
     database_spec(odd, "a");
     user_spec(odd, "a");
@@ -108,7 +129,8 @@ TEST_CASE("engines have names and ports") {
   CHECK(engine_from("mysql") == Engine::mariadb);
   CHECK(engine_from("mariadb") == Engine::mariadb);
   CHECK(engine_from("oracle") == std::nullopt);
-  for (Engine engine : {Engine::mariadb, Engine::postgresql, Engine::redis, Engine::memcached}) CHECK(engine_from(to_string(engine)) == engine);
+  for (Engine engine : {Engine::mariadb, Engine::postgresql, Engine::redis, Engine::memcached})
+    CHECK(engine_from(to_string(engine)) == engine);
   CHECK(engine_port(Engine::mariadb) == 3306);
   CHECK(engine_port(Engine::postgresql) == 5432);
   CHECK(engine_port(Engine::redis) == 6379);

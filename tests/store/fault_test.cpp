@@ -78,7 +78,8 @@ TEST_CASE("a commit waits for one sync and many waiting commits share one") {
   before = syncs;
   std::atomic<int> done{0};
   for (int i = 0; i < 500; ++i)
-    store->commit_async(txn({}, {put("/b", std::to_string(i))}), [&](Result<Revision> result) { done += result ? 1 : 0; });
+    store->commit_async(txn({}, {put("/b", std::to_string(i))}),
+                        [&](Result<Revision> result) { done += result ? 1 : 0; });
   CHECK(eventually([&] { return done == 500; }));
   CHECK(syncs - before >= 1);
   CHECK(syncs - before < 250);

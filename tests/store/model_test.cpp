@@ -152,9 +152,9 @@ class Pair {
 }  // namespace
 
 TEST_CASE("the durable store lives the life of the model") {
-  for (uint64_t seed = 1; seed <= 12; ++seed) {
+  for (uint64_t seed = 1; seed <= 8; ++seed) {
     Pair pair(seed);
-    for (int step = 0; step < 250; ++step) {
+    for (int step = 0; step < 200; ++step) {
       const std::string wrong = pair.step();
       INFO("seed " << seed << ", step " << step);
       REQUIRE(wrong == "");

@@ -17,7 +17,8 @@ namespace {
 
 void run_sql(const std::string& path, const char* sql) {
   sqlite3* db = nullptr;
-  const bool ok = sqlite3_open(path.c_str(), &db) == SQLITE_OK && sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK;
+  const bool ok = sqlite3_open(path.c_str(), &db) == SQLITE_OK &&
+                  sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK;
   sqlite3_close(db);
   REQUIRE(ok);
 }
@@ -187,8 +188,10 @@ TEST_CASE("a full disk refuses writes and serves reads and recovers by itself") 
   {
     SmallDisk disk(std::filesystem::file_size(store.path() + "-wal") + 40'000);
     std::string refused = "ok";
-    for (int i = 0; i < 50 && refused == "ok"; ++i)
-      refused = code_of(store->commit(txn({}, {put("/fill/" + std::to_string(i), std::string(8'000, 'f')), put("/a", "during")})));
+    for (int i = 0; i < 50 && refused == "ok"; ++i) {
+      const Op filling = put("/fill/" + std::to_string(i), std::string(8'000, 'f'));
+      refused = code_of(store->commit(txn({}, {filling, put("/a", "during")})));
+    }
     CHECK(refused_by_disk(refused));
     CHECK(refused_by_disk(code_of(store->health())));
     CHECK(value_of(*store, "/a") == "during");
@@ -233,7 +236,10 @@ TEST_CASE("a backup is a complete private copy of one moment") {
   const Revision revision = store->commit(txn({}, ops)).value();
   std::atomic<bool> stop{false};
   std::thread writer([&] {   // the copy must not mind
-    for (int i = 0; !stop; ++i) (void)store->commit(txn({}, {put("/x", std::to_string(i)), put("/y", std::to_string(i))}));
+    for (int i = 0; !stop; ++i) {
+      const std::string same = std::to_string(i);
+      (void)store->commit(txn({}, {put("/x", same), put("/y", same)}));
+    }
   });
   TempDir elsewhere;
   const auto taken = store->backup(elsewhere / "copy.db");
@@ -273,7 +279,7 @@ TEST_CASE("a callback that waits for the store gets an error instead of a deadlo
 TEST_CASE("5000 operations of a kilobyte are one quick commit") {
   StoreUnderTest store(Backend::sqlite);
   std::vector<Op> ops;
-  for (int i = 0; i < 5'000; ++i) ops.push_back(put("/spec/project/Database/" + std::to_string(i), std::string(1'000, 'v')));
+  for (int i = 0; i < 5'000; ++i) ops.push_back(put("/spec/p/Database/" + std::to_string(i), std::string(1'000, 'v')));
   for (int round = 0; round < 2; ++round) CHECK(code_of(store->commit(txn({}, ops))) == "ok");
   CHECK(store->range("/spec/", prefix_end("/spec/"), 0)->items.size() == 5'000);
 }

@@ -173,14 +173,21 @@ Result<ItemsOutcome> Items::pass(const Document& document) {
     if (!done) note_failure(work, done.error());
   };
   ItemsOutcome outcome;
-  for (Work& work : users) {
-    if (work.need != Need::nothing) attempt(work, driver_.apply(*work.user));
+  // Each step reads again what the one before made.
+  const auto step = [&](std::vector<Work>& works, auto apply) -> Result<void> {
+    bool any = false;
+    for (Work& work : works) {
+      if (work.need == Need::nothing) continue;
+      attempt(work, apply(work));
+      any = true;
+    }
+    return any ? driver_.refresh(document, true) : Result<void>();
+  };
+  if (auto done = step(users, [&](Work& work) { return driver_.apply(*work.user); }); !done) {
+    return tl::unexpected<Error>(done.error());
   }
-  if (changed) {
-    if (auto read = driver_.refresh(document, true); !read) return tl::unexpected<Error>(read.error());
-  }
-  for (Work& work : databases) {
-    if (work.need != Need::nothing) attempt(work, driver_.apply(*work.database));
+  if (auto done = step(databases, [&](Work& work) { return driver_.apply(*work.database); }); !done) {
+    return tl::unexpected<Error>(done.error());
   }
   for (Work& work : users) {
     if (work.need != Need::nothing && !work.failed) attempt(work, driver_.apply_grants(*work.user));
