@@ -114,7 +114,9 @@ class Wait {
     }
     std::string padded = name + std::string(widest_ - name.size() + 2, ' ');
     if (one.verdict.state == Verdict::State::done) {
-      if (before.state != Verdict::State::done) progress_.lasting(padded + done_word() + after());
+      // Of many, only those that had to be waited for; the last line counts them all.
+      bool news = !one.shown.empty() || watched_.size() == 1;
+      if (before.state != Verdict::State::done && news) progress_.lasting(padded + done_word() + after());
       return {};
     }
     std::string line = padded + printable(joined(one.verdict.reason, one.verdict.message), 300);

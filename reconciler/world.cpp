@@ -107,7 +107,7 @@ std::vector<const Server*> World::servers_of(const std::string& uid) const {
 namespace {
 // Two that carry one token: the one in use stays. What is surplus is the business of the guard and the collector.
 template <class Thing, class InUse>
-Observed<Thing> only(const std::multimap<std::string, const Thing*>& index, const std::string& uid, bool known, InUse in_use) {
+Observed<Thing> only(const std::unordered_multimap<std::string, const Thing*>& index, const std::string& uid, bool known, InUse in_use) {
   auto [first, last] = index.equal_range(uid);
   const Thing* best = nullptr;
   for (auto it = first; it != last; ++it)

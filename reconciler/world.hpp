@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 #include "providers/cloud.hpp"
@@ -50,19 +51,29 @@ struct Failure {
   bool stale = false;              // planned from old facts: looked at again at once, and not worth a word
 };
 
+struct KeyHash {
+  size_t operator()(const Key& key) const {
+    const std::hash<std::string> hash;
+    return (hash(key.project) * 31 + hash(key.kind)) * 31 + hash(key.name);
+  }
+};
+
 class World {
  public:
+  // Order is of no meaning; the same history gives the same order.
+  using ByKey = std::unordered_map<Key, std::shared_ptr<const Object>, KeyHash>;
+
   Time now;
   Time started;                    // of this control plane: for patience with guests after a restart
   std::shared_ptr<const Inventory> inventory = std::make_shared<Inventory>();
-  std::map<std::string, GuestState> guests;        // by server token text
-  std::map<Key, std::string> verifiers;            // of User objects and of instances' root; by key; never printed
+  std::unordered_map<std::string, GuestState> guests;        // by server token text
+  std::unordered_map<Key, std::string, KeyHash> verifiers;            // of User objects and of instances' root; by key; never printed
   std::map<Key, Failure> failures;
 
   void put(std::shared_ptr<const Object> object);
   void remove(const Key& key);
   const Object* find(const Key& key) const;
-  const std::map<Key, std::shared_ptr<const Object>>& objects() const { return objects_; }
+  const ByKey& objects() const { return objects_; }
   // Keys of objects whose spec or owner reference names `key`.
   const std::set<Key>& referrers(const Key& key) const;
   // Everything whose plan may read `key`: itself, what it refers to, what refers to it, and one step further through
@@ -76,11 +87,11 @@ class World {
   int64_t flavor_ram_mib(const std::string& flavor) const;   // 0 = no such flavor
 
  private:
-  std::map<Key, std::shared_ptr<const Object>> objects_;
-  std::map<Key, std::set<Key>> referrers_;
-  std::multimap<std::string, const Server*> servers_by_uid_;
-  std::multimap<std::string, const CloudVolume*> volumes_by_uid_;
-  std::multimap<std::string, const Port*> ports_by_uid_;
+  ByKey objects_;
+  std::unordered_map<Key, std::set<Key>, KeyHash> referrers_;
+  std::unordered_multimap<std::string, const Server*> servers_by_uid_;
+  std::unordered_multimap<std::string, const CloudVolume*> volumes_by_uid_;
+  std::unordered_multimap<std::string, const Port*> ports_by_uid_;
 };
 
 }  // namespace trove

@@ -92,12 +92,18 @@ Resource resource_from_value(const Value& value) {
 }
 
 Value to_value(const Condition& condition) {
-  Value map = Value::map({{"type", condition.type}, {"status", condition.status}});
-  set_text(map, "reason", condition.reason);
-  set_text(map, "message", condition.message);
-  set_time(map, "lastTransitionTime", condition.last_transition_time);
-  if (condition.observed_generation) map.set("observedGeneration", condition.observed_generation);
-  return map;
+  // Every pass over every object makes five of these.
+  Value value = Value::map();
+  Value::Map& map = value.mutable_members();
+  map.reserve(6);
+  map.push_back({"type", condition.type, {}});
+  map.push_back({"status", condition.status, {}});
+  if (!condition.reason.empty()) map.push_back({"reason", condition.reason, {}});
+  if (!condition.message.empty()) map.push_back({"message", condition.message, {}});
+  if (condition.last_transition_time.set())
+    map.push_back({"lastTransitionTime", format_time(condition.last_transition_time), {}});
+  if (condition.observed_generation) map.push_back({"observedGeneration", condition.observed_generation, {}});
+  return value;
 }
 
 std::vector<Condition> conditions_of(const Value& status) {

@@ -105,8 +105,11 @@ Value Value::map() {
 }
 
 Value Value::map(std::initializer_list<std::pair<std::string_view, Value>> members) {
+  // Written out by hand in code, so the keys differ; no search for each.
   Value value = map();
-  for (const auto& [key, member] : members) value.set(key, member);
+  Map& out = std::get<Map>(value.data_);
+  out.reserve(members.size());
+  for (const auto& [key, member] : members) out.push_back({std::string(key), member, {}});
   return value;
 }
 

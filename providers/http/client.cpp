@@ -18,7 +18,7 @@ constexpr size_t kFlushBytes = 64u << 10;
 
 struct Endpoint {
   bool tls = false;
-  std::string host;       // no brackets
+  std::string host;  // no brackets
   int port = 0;
   std::string authority;  // for the Host header
 };
@@ -39,7 +39,8 @@ Result<Endpoint> parse_base(std::string_view url) {
   }
   if (rest.ends_with('/')) rest.remove_suffix(1);
   for (unsigned char c : rest) {
-    if (c <= ' ' || c >= 0x7f || c == '/' || c == '@' || c == '?' || c == '#') return wrong("only a host and a port may follow");
+    if (c <= ' ' || c >= 0x7f || c == '/' || c == '@' || c == '?' || c == '#')
+      return wrong("only a host and a port may follow");
   }
   out.authority = rest;
   std::string_view port;
@@ -55,7 +56,8 @@ Result<Endpoint> parse_base(std::string_view url) {
   }
   if (out.host.empty()) return wrong("the host is missing");
   if (port.empty()) return out;
-  if (port[0] != ':' || port.size() < 2 || port.size() > 6 || port.find_first_not_of("0123456789", 1) != std::string_view::npos) {
+  if (port[0] != ':' || port.size() < 2 || port.size() > 6 ||
+      port.find_first_not_of("0123456789", 1) != std::string_view::npos) {
     return wrong("the port is not a number");
   }
   out.port = std::stoi(std::string(port.substr(1)));
@@ -116,7 +118,7 @@ class Pipe final : public httplib::Stream {
  private:
   bool send(std::string_view bytes) {
     if (io_ != Io::ok) return false;
-    sent_ += bytes.size();   // counted even when it fails: some of it may have arrived
+    sent_ += bytes.size();  // counted even when it fails: some of it may have arrived
     io_ = wire_.write(bytes, gap_ms_ ? monotonic_ms() + gap_ms_ : deadline_);
     return io_ == Io::ok;
   }
@@ -139,7 +141,8 @@ class Library final : public httplib::ClientImpl {
     set_follow_location(false);
     set_keep_alive(true);
   }
-  bool exchange(httplib::Stream& stream, httplib::Request& request, httplib::Response& response, httplib::Error& error) {
+  bool exchange(httplib::Stream& stream, httplib::Request& request, httplib::Response& response,
+                httplib::Error& error) {
     return process_request(stream, request, response, false, error);
   }
 };
@@ -152,7 +155,10 @@ std::string lower(std::string text) {
 class RealClient final : public Client {
  public:
   RealClient(ClientOptions options, Endpoint endpoint, ssl_ctx_st* tls)
-      : options_(std::move(options)), endpoint_(std::move(endpoint)), tls_(tls), library_(endpoint_.host, endpoint_.port) {}
+      : options_(std::move(options)),
+        endpoint_(std::move(endpoint)),
+        tls_(tls),
+        library_(endpoint_.host, endpoint_.port) {}
   ~RealClient() override {
     wire_.reset();
     free_tls(tls_);
@@ -163,7 +169,7 @@ class RealClient final : public Client {
   Result<Answer> call(const Call& call) override {
     if (auto bad = check(call); !bad) return tl::unexpected<Error>(bad.error());
     int64_t deadline = monotonic_ms() + call.deadline.count();
-    if (wire_ && !wire_->quiet()) wire_.reset();   // closed meanwhile, or out of step
+    if (wire_ && !wire_->quiet()) wire_.reset();  // closed meanwhile, or out of step
     for (bool reused = wire_ != nullptr;; reused = false) {
       if (stop_.is_set()) return fail(Code::unavailable, "stopped");
       if (!wire_) {
@@ -195,7 +201,7 @@ class RealClient final : public Client {
   Result<void> connect(int64_t deadline) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;   // first: an address must not load the resolver
+    hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;  // first: an address must not load the resolver
     addrinfo* found = nullptr;
     std::string port = std::to_string(endpoint_.port);
     int error = getaddrinfo(endpoint_.host.c_str(), port.c_str(), &hints, &found);
@@ -213,7 +219,8 @@ class RealClient final : public Client {
     if (fd < 0) return fail(Code::unavailable, "cannot connect to " + endpoint_.authority + ": " + why);
     wire_ = std::make_unique<Wire>(fd, &stop_);
     if (!tls_) return {};
-    Io io = wire_->connect_tls(tls_, endpoint_.host, std::min(deadline, monotonic_ms() + 3 * options_.connect_timeout.count()), why);
+    Io io = wire_->connect_tls(tls_, endpoint_.host,
+                               std::min(deadline, monotonic_ms() + 3 * options_.connect_timeout.count()), why);
     if (io == Io::ok) return {};
     wire_.reset();
     if (io == Io::timeout) why = "timed out";
@@ -260,7 +267,7 @@ class RealClient final : public Client {
     request.response_handler = [&](const httplib::Response& head) {
       began = true;
       take_head(head, answer);
-      bodiless = head.status == 304;   // the library would wait for a body
+      bodiless = head.status == 304;  // the library would wait for a body
       streams = call.on_data && head.status >= 200 && head.status < 300;
       pipe.body_begins(streams ? std::numeric_limits<size_t>::max() : options_.answer_bytes + kAnswerHeadBytes,
                        streams ? call.deadline.count() : 0);
@@ -281,8 +288,8 @@ class RealClient final : public Client {
     httplib::Error error = httplib::Error::Success;
     bool fine = library_.exchange(pipe, request, response, error);
     if (fine && !began) take_head(response, answer);
-    bool keep = (fine || bodiless) && !pipe.ended() && !pipe.leftover() && lower(answer.headers["connection"]) != "close" &&
-                answer.status != 101;
+    bool keep = (fine || bodiless) && !pipe.ended() && !pipe.leftover() &&
+                lower(answer.headers["connection"]) != "close" && answer.status != 101;
     if (!keep) wire_.reset();
     if (fine || bodiless || ended_early) return answer;
     if (gave_up) return tl::unexpected<Error>(*gave_up);
@@ -291,10 +298,10 @@ class RealClient final : public Client {
     }
     silent = pipe.received() == 0 && (pipe.ended() || pipe.io() == Io::failed);
     std::string what = call.method + " at " + endpoint_.authority;
-    std::string why = pipe.io() == Io::timeout    ? "no answer in time"
-                      : pipe.io() == Io::stopped  ? "stopped"
-                      : pipe.received() == 0      ? "the connection ended before an answer"
-                                                  : "the answer broke off or is not HTTP";
+    std::string why = pipe.io() == Io::timeout   ? "no answer in time"
+                      : pipe.io() == Io::stopped ? "stopped"
+                      : pipe.received() == 0     ? "the connection ended before an answer"
+                                                 : "the answer broke off or is not HTTP";
     bool reading = call.method == "GET" || call.method == "HEAD";
     if (reading || pipe.sent() == 0) return fail(Code::unavailable, what + ": " + why);
     return fail(Code::outcome_unknown, what + ": " + why);
@@ -350,7 +357,9 @@ Result<std::unique_ptr<Client>> Client::make(ClientOptions options) {
   if (endpoint->tls) {
     std::string why;
     tls = make_client_tls(options.ca_file, why);
-    if (!tls) return fail(Code::invalid, "cannot use the authorities" + (options.ca_file.empty() ? "" : " in " + options.ca_file) + ": " + why);
+    if (!tls)
+      return fail(Code::invalid, "cannot use the authorities" +
+                                     (options.ca_file.empty() ? "" : " in " + options.ca_file) + ": " + why);
   }
   return std::make_unique<RealClient>(std::move(options), std::move(*endpoint), tls);
 }
@@ -359,7 +368,8 @@ std::string percent_encode(std::string_view text) {
   static constexpr char digits[] = "0123456789ABCDEF";
   std::string out;
   for (unsigned char c : text) {
-    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' || c == '_' || c == '~';
+    bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '.' ||
+                 c == '_' || c == '~';
     if (plain) {
       out += static_cast<char>(c);
     } else {

@@ -28,7 +28,7 @@ bool Slots::park() {
   --active_;
   return true;
 }
-void Slots::unpark() {   // may pass the limit for a moment: the alternative is to break off a finished answer
+void Slots::unpark() {  // may pass the limit for a moment: the alternative is to break off a finished answer
   std::lock_guard lock(mutex_);
   --parked_;
   ++active_;
@@ -41,9 +41,9 @@ size_t Slots::open() const {
 namespace {
 
 constexpr size_t kFlushBytes = 16u << 10;
-constexpr size_t kSliceBytes = 64u << 10;     // each must be taken within request_time, ...
-constexpr int64_t kSlowestBytesPerMs = 64;   // ... and the whole within what this rate needs, beyond request_time
-constexpr size_t kBodiesAtOnce = 8;          // collected bodies in memory: so many of the largest size
+constexpr size_t kSliceBytes = 64u << 10;   // each must be taken within request_time, ...
+constexpr int64_t kSlowestBytesPerMs = 64;  // ... and the whole within what this rate needs, beyond request_time
+constexpr size_t kBodiesAtOnce = 8;         // collected bodies in memory: so many of the largest size
 
 std::string json_text(std::string_view text) {
   std::string out;
@@ -73,10 +73,13 @@ const char* title_of(int status) {
 
 std::string problem_text(int status, std::string_view message) {
   bool large = status == 413 || status == 414 || status == 431;
-  const char* code = large ? "TOO_LARGE" : status == 500 ? "INTERNAL" : status == 503 ? "UNAVAILABLE" : "CONFIG_INVALID";
-  return std::string("{\"type\":\"about:blank\",\"title\":\"") + title_of(status) + "\",\"status\":" + std::to_string(status) +
-         ",\"code\":\"" + code + "\",\"actor\":\"" + (status == 500 || status == 503 ? "System" : "User") +
-         "\",\"detail\":\"" + json_text(message) + "\"}";
+  const char* code = large           ? "TOO_LARGE"
+                     : status == 500 ? "INTERNAL"
+                     : status == 503 ? "UNAVAILABLE"
+                                     : "CONFIG_INVALID";
+  return std::string("{\"type\":\"about:blank\",\"title\":\"") + title_of(status) +
+         "\",\"status\":" + std::to_string(status) + ",\"code\":\"" + code + "\",\"actor\":\"" +
+         (status == 500 || status == 503 ? "System" : "User") + "\",\"detail\":\"" + json_text(message) + "\"}";
 }
 
 Response problem(int status, std::string_view message) {
@@ -139,8 +142,8 @@ class Pipe final : public httplib::Stream {
   bool broken_ = false;
 };
 
-// What belongs to the request in hand on this thread. The library's hooks carry no context of ours, and every connection
-// has its own thread, so a thread-local pointer says which exchange a hook is about.
+// What belongs to the request in hand on this thread. The library's hooks carry no context of ours, and every
+// connection has its own thread, so a thread-local pointer says which exchange a hook is about.
 struct Exchange {
   Input& input;
   const Head& head;
@@ -162,13 +165,13 @@ class Engine::Library final : public httplib::Server {
   Library(const Limits& limits, trove::http::Server::Classify classify, trove::http::Server::Handler handler,
           const StopSignal& stop, Slots& slots)
       : limits_(limits), classify_(std::move(classify)), handler_(std::move(handler)), stop_(stop), slots_(slots) {
-    svr_sock_ = stop.fd();   // never listened on; the library only asks whether it is valid
+    svr_sock_ = stop.fd();  // never listened on; the library only asks whether it is valid
     set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
       handle(*current, request, response);
       return HandlerResponse::Handled;
     });
     set_post_routing_handler([](const httplib::Request&, httplib::Response& response) {
-      response.headers.erase("Keep-Alive");      // the library's numbers are not ours
+      response.headers.erase("Keep-Alive");  // the library's numbers are not ours
       response.headers.erase("Accept-Ranges");
       if (response.status == 204) response.headers.erase("Content-Length");
       if (!current->must_close) return;
@@ -183,7 +186,8 @@ class Engine::Library final : public httplib::Server {
   }
 
   bool answer(Input& input, const Head& head, const std::string& remote, int64_t deadline) {
-    std::string text = head.method + ' ' + head.target + " HTTP/1.1\r\n" + (head.close ? "Connection: close\r\n" : "") + "\r\n";
+    std::string text =
+        head.method + ' ' + head.target + " HTTP/1.1\r\n" + (head.close ? "Connection: close\r\n" : "") + "\r\n";
     Pipe pipe(input.wire(), std::move(text), limits_.request_time.count());
     Exchange exchange{input, head, remote, deadline, pipe, BodyReader(input, head, limits_.body_bytes), {}};
     current = &exchange;
@@ -197,16 +201,16 @@ class Engine::Library final : public httplib::Server {
   }
 
  private:
-  bool process_and_close_socket(socket_t) override { return false; }   // we accept connections ourselves
+  bool process_and_close_socket(socket_t) override { return false; }  // we accept connections ourselves
 
   void handle(Exchange& exchange, const httplib::Request& request, httplib::Response& response) {
     try {
       exchange.response = respond(exchange, request);
-    } catch (...) {   // its text may hold anything, so nobody sees it
+    } catch (...) {  // its text may hold anything, so nobody sees it
       log::error("a request handler threw", {{"method", exchange.head.method}, {"path", request.path}});
       exchange.response = problem(500, "an internal error");
     }
-    if (!exchange.body.finished()) exchange.must_close = true;   // else the rest would be read as the next request
+    if (!exchange.body.finished()) exchange.must_close = true;  // else the rest would be read as the next request
     if (stop_.is_set()) exchange.must_close = true;
     transfer(exchange, response);
   }
@@ -262,7 +266,8 @@ class Engine::Library final : public httplib::Server {
       }
       if (piece->empty()) return std::nullopt;
       exchange.body_bytes += piece->size();
-      if ((bodies_ += piece->size()) > kBodiesAtOnce * limits_.body_bytes) return problem(503, "too many large requests at once");
+      if ((bodies_ += piece->size()) > kBodiesAtOnce * limits_.body_bytes)
+        return problem(503, "too many large requests at once");
       body += *piece;
     }
   }
@@ -308,7 +313,8 @@ class Engine::Library final : public httplib::Server {
                                [provider](size_t, size_t, httplib::DataSink& sink) { return provider(sink); });
     } else if (exchange.head.minor == 0) {
       exchange.must_close = true;
-      out.set_content_provider(from.content_type, [provider](size_t, httplib::DataSink& sink) { return provider(sink); });
+      out.set_content_provider(from.content_type,
+                               [provider](size_t, httplib::DataSink& sink) { return provider(sink); });
     } else {
       out.set_chunked_content_provider(from.content_type,
                                        [provider](size_t, httplib::DataSink& sink) { return provider(sink); });
@@ -323,7 +329,8 @@ class Engine::Library final : public httplib::Server {
   std::atomic<size_t> bodies_{0};
 };
 
-Engine::Engine(const Limits& limits, Server::Classify classify, Server::Handler handler, const StopSignal& stop, Slots& slots)
+Engine::Engine(const Limits& limits, Server::Classify classify, Server::Handler handler, const StopSignal& stop,
+               Slots& slots)
     : library_(std::make_unique<Library>(limits, std::move(classify), std::move(handler), stop, slots)) {}
 Engine::~Engine() = default;
 bool Engine::answer(Input& input, const Head& head, const std::string& remote, int64_t deadline) {
@@ -333,8 +340,9 @@ bool Engine::answer(Input& input, const Head& head, const std::string& remote, i
 std::string refusal_text(int status, std::string_view message) {
   std::string body = problem_text(status, message);
   return "HTTP/1.1 " + std::to_string(status) + ' ' + title_of(status) +
-         "\r\nContent-Type: application/problem+json\r\nConnection: close\r\n" + (status == 503 ? "Retry-After: 1\r\n" : "") +
-         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+         "\r\nContent-Type: application/problem+json\r\nConnection: close\r\n" +
+         (status == 503 ? "Retry-After: 1\r\n" : "") + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+         body;
 }
 
 }  // namespace trove::http

@@ -1,7 +1,7 @@
-// One request and its answer: from a checked head to the written response. The library parses the target, decodes it and
-// writes the answer; it sees a head that was checked here and none of the client's headers (it would decode percent signs
-// in them, obey Range and Accept-Encoding, and let REMOTE_ADDR be forged). Private to providers/http.
-// An Engine is shared by all connection threads; everything in it is constant or synchronised.
+// One request and its answer: from a checked head to the written response. The library parses the target, decodes it
+// and writes the answer; it sees a head that was checked here and none of the client's headers (it would decode percent
+// signs in them, obey Range and Accept-Encoding, and let REMOTE_ADDR be forged). Private to providers/http. An Engine
+// is shared by all connection threads; everything in it is constant or synchronised.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -31,13 +31,14 @@ class Slots {
 
 class Engine {
  public:
-  Engine(const Limits& limits, Server::Classify classify, Server::Handler handler, const StopSignal& stop, Slots& slots);
+  Engine(const Limits& limits, Server::Classify classify, Server::Handler handler, const StopSignal& stop,
+         Slots& slots);
   ~Engine();
   // Reads the body as the route asks, calls the handler, writes the answer. False: the connection must be closed.
   bool answer(Input& input, const Head& head, const std::string& remote, int64_t deadline);
 
  private:
-  class Library;   // the subclass of httplib::Server
+  class Library;  // the subclass of httplib::Server
   std::unique_ptr<Library> library_;
 };
 

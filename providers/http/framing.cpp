@@ -48,12 +48,14 @@ std::optional<Refusal> parse_request_line(std::string_view line, Head& head) {
   if (version != "HTTP/1.1" && version != "HTTP/1.0") {
     return Refusal{version.starts_with("HTTP/") ? 505 : 400, "only HTTP/1.1 and HTTP/1.0 are spoken here"};
   }
-  static constexpr std::string_view known[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"};
+  static constexpr std::string_view known[] = {"GET",   "HEAD",    "POST",  "PUT",    "DELETE",
+                                               "PATCH", "OPTIONS", "TRACE", "CONNECT"};
   if (std::find(std::begin(known), std::end(known), method) == std::end(known)) return Refusal{501, "unknown method"};
   if (target.size() > kMaxTargetBytes) return Refusal{414, "the request target is too long"};
   if (target.empty() || target[0] != '/') return Refusal{400, "the request target must be an absolute path"};
   for (unsigned char c : target) {
-    if (c <= ' ' || c >= 0x7f || c == '#') return Refusal{400, "the request target holds a character that must be encoded"};
+    if (c <= ' ' || c >= 0x7f || c == '#')
+      return Refusal{400, "the request target holds a character that must be encoded"};
   }
   if (lower(target).find("%00") != std::string::npos) return Refusal{400, "the request target holds a NUL"};
   head.method = method;
@@ -141,7 +143,7 @@ void Input::consume(size_t n) {
   used_ += n;
   if (used_ < buffer_.size()) return;
   used_ = 0;
-  if (buffer_.capacity() > (16u << 10)) std::string().swap(buffer_);   // an idle connection keeps no large buffer
+  if (buffer_.capacity() > (16u << 10)) std::string().swap(buffer_);  // an idle connection keeps no large buffer
   buffer_.clear();
 }
 
@@ -208,7 +210,7 @@ Result<void> BodyReader::next_chunk() {
     return {};
   }
   size_t trailers = 0;
-  for (;;) {   // trailers are read and forgotten
+  for (;;) {  // trailers are read and forgotten
     auto trailer = line(kMaxTrailerBytes);
     if (!trailer) return tl::unexpected<Error>(trailer.error());
     if (trailer->empty()) break;

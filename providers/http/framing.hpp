@@ -14,19 +14,19 @@
 namespace trove::http {
 
 inline constexpr size_t kMaxHeaders = 100;
-inline constexpr size_t kMaxTargetBytes = 8000;      // the library refuses 8,192 by reading on; stay below
-inline constexpr size_t kMaxChunkLine = 256;         // size and extensions of one chunk
+inline constexpr size_t kMaxTargetBytes = 8000;  // the library refuses 8,192 by reading on; stay below
+inline constexpr size_t kMaxChunkLine = 256;     // size and extensions of one chunk
 inline constexpr size_t kMaxTrailerBytes = 4096;
-inline constexpr size_t kPieceBytes = 64u << 10;     // a streamed body comes in pieces of at most this
+inline constexpr size_t kPieceBytes = 64u << 10;  // a streamed body comes in pieces of at most this
 
 struct Head {
   std::string method, target;
-  int minor = 1;                                     // HTTP/1.<minor>
-  std::vector<std::pair<std::string, std::string>> headers;   // lower case names, values trimmed
-  int64_t content_length = -1;                       // -1 = none said
+  int minor = 1;                                             // HTTP/1.<minor>
+  std::vector<std::pair<std::string, std::string>> headers;  // lower case names, values trimmed
+  int64_t content_length = -1;                               // -1 = none said
   bool chunked = false;
   bool expects_continue = false;
-  bool close = false;                                // the client's wish; always with HTTP/1.0
+  bool close = false;  // the client's wish; always with HTTP/1.0
   bool has_body() const { return chunked || content_length > 0; }
 };
 struct Refusal {
@@ -37,7 +37,7 @@ struct Refusal {
 // `block` ends with the empty line. Exactly one reading is possible of what it accepts.
 tl::expected<Head, Refusal> parse_head(std::string_view block);
 bool is_token(std::string_view text);
-bool is_header_value(std::string_view text);         // no CR, LF, NUL or other control character but TAB
+bool is_header_value(std::string_view text);  // no CR, LF, NUL or other control character but TAB
 
 // Bytes received and not yet used.
 class Input {
@@ -45,7 +45,7 @@ class Input {
   explicit Input(Wire& wire) : wire_(wire) {}
   std::string_view buffered() const { return std::string_view(buffer_).substr(used_); }
   void consume(size_t n);
-  Io fill(int64_t deadline);                         // waits for at least one more byte
+  Io fill(int64_t deadline);  // waits for at least one more byte
   Wire& wire() { return wire_; }
 
  private:
@@ -80,7 +80,7 @@ class BodyReader {
   Input& input_;
   const Head& head_;
   size_t most_, taken_ = 0;
-  int64_t left_ = 0;              // of the body, or of the chunk
+  int64_t left_ = 0;  // of the body, or of the chunk
   bool finished_ = false, started_ = false, in_chunk_ = false;
   int64_t deadline_ = 0, gap_ms_ = 0;
 };

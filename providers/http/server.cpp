@@ -22,28 +22,29 @@ namespace trove::http {
 namespace {
 
 constexpr int kBacklog = 512;
-constexpr size_t kTurnedAwayAtOnce = 32;             // connections beyond the limit that are still told 503
+constexpr size_t kTurnedAwayAtOnce = 32;  // connections beyond the limit that are still told 503
 constexpr int64_t kHandshakeMs = 10'000;
 constexpr int64_t kLingerMs = 1'000;
 constexpr size_t kLingerBytes = 128u << 20;
-constexpr int64_t kStopMs = 600;                     // answers in progress may take so long once we stop
+constexpr int64_t kStopMs = 600;  // answers in progress may take so long once we stop
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr size_t kStackBytes = 4u << 20;
 #else
-constexpr size_t kStackBytes = 512u << 10;           // only touched pages cost memory
+constexpr size_t kStackBytes = 512u << 10;  // only touched pages cost memory
 #endif
 
 struct Connection {
   explicit Connection(Wire& w) : wire(w) {}
   Wire& wire;
-  int64_t idle_since = 0;    // 0 = busy; guarded by Shared::mutex
+  int64_t idle_since = 0;  // 0 = busy; guarded by Shared::mutex
   bool evicted = false;
 };
 
 // Outlives the server object until the last connection thread has let go of it; hence shared.
 struct Shared {
   Shared(const ServerOptions& o, Server::Classify classify, Server::Handler handler)
-      : limits(o.limits), slots(o.limits.connections, o.limits.parked),
+      : limits(o.limits),
+        slots(o.limits.connections, o.limits.parked),
         engine(o.limits, std::move(classify), std::move(handler), stop, slots) {}
   ~Shared() { free_tls(tls); }
 
@@ -74,7 +75,8 @@ std::string peer_of(int fd) {
 }
 
 void refuse(Wire& wire, int status, std::string_view message) {
-  if (wire.write(refusal_text(status, message), monotonic_ms() + kLingerMs) == Io::ok) wire.linger(kLingerMs, kLingerBytes);
+  if (wire.write(refusal_text(status, message), monotonic_ms() + kLingerMs) == Io::ok)
+    wire.linger(kLingerMs, kLingerBytes);
 }
 
 // Up to the empty line. Io::failed with a status in `refused` when the head is too large.
@@ -82,7 +84,7 @@ Io read_head(Input& input, size_t most, int64_t deadline, std::string& head, int
   size_t searched = 0;
   for (;;) {
     std::string_view seen = input.buffered();
-    while (searched == 0 && seen.starts_with("\r\n")) {   // stray line ends between requests are allowed
+    while (searched == 0 && seen.starts_with("\r\n")) {  // stray line ends between requests are allowed
       input.consume(2);
       seen = input.buffered();
     }
@@ -124,7 +126,8 @@ void converse(Shared& shared, Connection& connection) {
     std::string block;
     int refused = 0;
     Io io = read_head(input, shared.limits.header_bytes, deadline, block, refused);
-    if (refused) return refuse(wire, refused, "the head is larger than " + std::to_string(shared.limits.header_bytes) + " bytes");
+    if (refused)
+      return refuse(wire, refused, "the head is larger than " + std::to_string(shared.limits.header_bytes) + " bytes");
     if (io == Io::timeout) return refuse(wire, 408, "the request came too slowly");
     if (io != Io::ok) return;
     auto head = parse_head(block);
@@ -233,7 +236,8 @@ Result<int> listen_on(const std::string& address, int port, int& actual) {
   freeaddrinfo(found);
   if (!fine) {
     if (fd >= 0) close(fd);
-    return fail(Code::unavailable, "cannot listen on " + address + ':' + std::to_string(port) + ": " + std::strerror(error),
+    return fail(Code::unavailable,
+                "cannot listen on " + address + ':' + std::to_string(port) + ": " + std::strerror(error),
                 error == EADDRINUSE ? "is another one running? choose another port" : "");
   }
   sockaddr_storage bound{};
@@ -280,7 +284,7 @@ class RealServer final : public Server {
       if (fd >= 0) {
         begin(shared_, fd);
       } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-        ::poll(&fds[1], 1, 50);   // the listener stays readable: without a pause this loop would spin
+        ::poll(&fds[1], 1, 50);  // the listener stays readable: without a pause this loop would spin
       }
     }
     close(listener_);
@@ -295,9 +299,9 @@ class RealServer final : public Server {
 }  // namespace
 
 Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Classify classify, Handler handler) {
-  struct sigaction pipe{};
+  struct sigaction pipe {};
   sigaction(SIGPIPE, nullptr, &pipe);
-  if (pipe.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);   // TLS writes cannot ask for MSG_NOSIGNAL
+  if (pipe.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);  // TLS writes cannot ask for MSG_NOSIGNAL
   auto shared = std::make_shared<Shared>(options, std::move(classify), std::move(handler));
   if (options.tls_certificate.empty() != options.tls_key.empty()) {
     return fail(Code::invalid, "TLS needs both a certificate and a key");
@@ -305,7 +309,8 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Classify cl
   if (!options.tls_certificate.empty()) {
     std::string why;
     shared->tls = make_server_tls(options.tls_certificate, options.tls_key, why);
-    if (!shared->tls) return fail(Code::invalid, "cannot use " + options.tls_certificate + " with " + options.tls_key + ": " + why);
+    if (!shared->tls)
+      return fail(Code::invalid, "cannot use " + options.tls_certificate + " with " + options.tls_key + ": " + why);
   }
   int port = 0;
   auto fd = listen_on(options.address, options.port, port);

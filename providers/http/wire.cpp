@@ -37,7 +37,7 @@ StopSignal::~StopSignal() { close(fd_); }
 void StopSignal::set() {
   set_ = true;
   uint64_t one = 1;
-  [[maybe_unused]] ssize_t n = ::write(fd_, &one, sizeof one);   // cannot fail before 2^64 stops
+  [[maybe_unused]] ssize_t n = ::write(fd_, &one, sizeof one);  // cannot fail before 2^64 stops
 }
 
 Wire::Wire(int fd, const StopSignal* stop) : fd_(fd), stop_(stop) {
@@ -49,7 +49,7 @@ Wire::Wire(int fd, const StopSignal* stop) : fd_(fd), stop_(stop) {
 
 Wire::~Wire() {
   if (ssl_) {
-    if (!broken_) SSL_shutdown(ssl_);   // one try; the socket is non-blocking
+    if (!broken_) SSL_shutdown(ssl_);  // one try; the socket is non-blocking
     SSL_free(ssl_);
     ERR_clear_error();
   }
@@ -131,7 +131,7 @@ Io Wire::read(char* bytes, size_t most, size_t& got, int64_t deadline) {
       if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
         broken_ = true;
         ERR_clear_error();
-        return Io::failed;   // an end without close_notify counts as failed: it could be a cut
+        return Io::failed;  // an end without close_notify counts as failed: it could be a cut
       }
       if (error == SSL_ERROR_WANT_WRITE) wanted = POLLOUT;
     } else {
@@ -196,7 +196,7 @@ bool Wire::peer_gone() const {
 
 void Wire::linger(int64_t most_ms, size_t most_bytes) {
   if (ssl_ && !broken_) SSL_shutdown(ssl_);
-  broken_ = true;   // the goodbye was said; the rest is discarded below TLS
+  broken_ = true;  // the goodbye was said; the rest is discarded below TLS
   shutdown(fd_, SHUT_WR);
   int64_t deadline = monotonic_ms() + most_ms;
   char bytes[4096];
@@ -217,7 +217,8 @@ ssl_ctx_st* make_context(const SSL_METHOD* method) {
   SSL_CTX* context = SSL_CTX_new(method);
   if (!context) return nullptr;
   SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context,
+                   SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   return context;
 }
@@ -227,7 +228,8 @@ ssl_ctx_st* make_context(const SSL_METHOD* method) {
 ssl_ctx_st* make_server_tls(const std::string& certificate, const std::string& key, std::string& why) {
   SSL_CTX* context = make_context(TLS_server_method());
   if (context && SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) == 1 &&
-      SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) == 1 && SSL_CTX_check_private_key(context) == 1) {
+      SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) == 1 &&
+      SSL_CTX_check_private_key(context) == 1) {
     return context;
   }
   why = tls_trouble();

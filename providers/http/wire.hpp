@@ -7,8 +7,8 @@
 #include <string>
 #include <string_view>
 
-struct ssl_st;       // OpenSSL's SSL
-struct ssl_ctx_st;   // and SSL_CTX
+struct ssl_st;      // OpenSSL's SSL
+struct ssl_ctx_st;  // and SSL_CTX
 
 namespace trove::http {
 
@@ -67,7 +67,7 @@ class Wire {
   int fd_;
   const StopSignal* stop_;
   ssl_st* ssl_ = nullptr;
-  bool broken_ = false;   // after a TLS error no goodbye may be sent
+  bool broken_ = false;  // after a TLS error no goodbye may be sent
 };
 
 // PEM files to a server context; nullptr and `why` when they do not fit.

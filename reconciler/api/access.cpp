@@ -25,7 +25,8 @@ std::vector<std::string_view> words_of(std::string_view line) {
 bool is_word(std::string_view text, size_t most, std::string_view inside) {
   auto alnum = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   return !text.empty() && text.size() <= most && alnum(text.front()) && alnum(text.back()) &&
-         std::all_of(text.begin(), text.end(), [&](char c) { return alnum(c) || inside.find(c) != std::string_view::npos; });
+         std::all_of(text.begin(), text.end(),
+                     [&](char c) { return alnum(c) || inside.find(c) != std::string_view::npos; });
 }
 
 std::optional<Role> role_from(std::string_view text) {
@@ -71,7 +72,7 @@ Tokens::Tokens(std::string_view file) {
 std::optional<Caller> Tokens::find(std::string_view token) const {
   const std::string digest = sha256_raw(token);
   const Entry* found = nullptr;
-  for (const Entry& entry : entries_) {   // no early end: how long it takes tells nothing
+  for (const Entry& entry : entries_) {  // no early end: how long it takes tells nothing
     if (same_bytes(entry.digest, digest)) found = &entry;
   }
   if (token.empty() || !found) return std::nullopt;
@@ -82,7 +83,8 @@ std::string bearer_of(std::string_view authorization) {
   constexpr std::string_view kScheme = "bearer ";
   if (authorization.size() <= kScheme.size()) return {};
   for (size_t i = 0; i < kScheme.size(); ++i) {
-    if ((authorization[i] >= 'A' && authorization[i] <= 'Z' ? authorization[i] | 0x20 : authorization[i]) != kScheme[i]) return {};
+    if ((authorization[i] >= 'A' && authorization[i] <= 'Z' ? authorization[i] | 0x20 : authorization[i]) != kScheme[i])
+      return {};
   }
   authorization.remove_prefix(kScheme.size());
   while (authorization.starts_with(' ')) authorization.remove_prefix(1);

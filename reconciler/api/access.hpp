@@ -1,5 +1,5 @@
-// Who may ask for what. A token file has one line a token: "<token> [<project>|*] [reader|member|admin] [<name>]"; a line
-// with a token alone is an administrator of every project. Blank lines and lines that start with # are skipped.
+// Who may ask for what. A token file has one line a token: "<token> [<project>|*] [reader|member|admin] [<name>]"; a
+// line with a token alone is an administrator of every project. Blank lines and lines that start with # are skipped.
 // Only digests of the tokens are kept. Constant after construction; thread-safe.
 #pragma once
 #include <optional>
@@ -13,8 +13,8 @@ enum class Role { reader, member, admin };
 std::string_view to_string(Role role);
 
 struct Caller {
-  std::string name;          // of the token: the author of what it changes
-  std::string project;       // "*" = every project
+  std::string name;     // of the token: the author of what it changes
+  std::string project;  // "*" = every project
   Role role = Role::reader;
   bool sees(const std::string& wanted) const { return project == "*" || project == wanted; }
 };

@@ -11,7 +11,7 @@ constexpr std::string_view kBase[] = {"apis", "trove", "v1alpha1", "projects"};
 std::vector<std::string> split(std::string_view path) {
   std::vector<std::string> parts;
   while (!path.empty()) {
-    path.remove_prefix(1);   // the slash
+    path.remove_prefix(1);  // the slash
     size_t end = std::min(path.find('/'), path.size());
     parts.emplace_back(path.substr(0, end));
     path.remove_prefix(end);
@@ -53,15 +53,19 @@ http::Response json_response(int status, const Value& body) {
 std::string etag_of(const Resource& resource) { return '"' + std::to_string(resource.metadata.resource_version) + '"'; }
 
 Api::Api(ApiOptions options) : options_(std::move(options)), tokens_(options_.tokens) {
-  options_.tokens.assign(options_.tokens.size(), '\0');   // digests are enough from here on
+  options_.tokens.assign(options_.tokens.size(), '\0');  // digests are enough from here on
   options_.tokens.clear();
   if (tokens_.size() == 0) log::warning("no token is accepted: the token file holds none");
 }
 
+// A body is only collected for somebody who may send one: for all others it stays unread, and the refusal closes the
+// connection.
 http::Route Api::classify(const http::Request& request) const {
+  const std::string token = bearer_of(request.header("authorization"));
   if (request.path == "/guest/v1/document") return {.parks = true};
-  if (request.path.starts_with("/objects/")) return {.parks = true, .streams_body = request.method == "PUT"};
-  return {.parks = request.parameter("watch") == "true"};
+  if (request.path == "/guest/v1/report") return {.streams_body = !options_.guests.authenticate(token)};
+  if (request.path.starts_with("/objects/")) return {.parks = true, .streams_body = true};
+  return {.parks = request.parameter("watch") == "true", .streams_body = !tokens_.find(token)};
 }
 
 http::Response Api::handle(const http::Request& request, const http::Read& read) {
@@ -70,7 +74,9 @@ http::Response Api::handle(const http::Request& request, const http::Read& read)
   if (out.status >= 0 && static_cast<size_t>(out.status) < answers_.size()) ++answers_[static_cast<size_t>(out.status)];
   out.headers.emplace_back("Cache-Control", "no-store");
   out.headers.emplace_back("X-Content-Type-Options", "nosniff");
-  if (out.status >= 500) log::error("answered with an error", {{"path", request.path}, {"status", out.status}, {"why", answer ? "" : answer.error().detail}});
+  if (out.status >= 500)
+    log::error("answered with an error",
+               {{"path", request.path}, {"status", out.status}, {"why", answer ? "" : answer.error().detail}});
   return out;
 }
 
@@ -81,13 +87,14 @@ Attempt<Caller> Api::authenticate(const http::Request& request) const {
   out.status = 401;
   out.code = "CLOUD_UNAUTHENTICATED";
   out.detail = token.empty() ? "the request has no token" : "the token is not accepted";
-  out.hint = "send Authorization: Bearer <token>; trovectl takes it from TROVE_TOKEN or its configuration";
+  out.hint = "send Authorization: Bearer <token>; trovectl takes it from a file: trovectl config view";
   out.headers.emplace_back("WWW-Authenticate", "Bearer");
   return refuse(std::move(out));
 }
 
 Attempt<http::Response> Api::version() const {
-  return json_response(200, Value::map({{"name", "troved"}, {"version", options_.version}, {"apiVersion", kApiVersion}}));
+  return json_response(200,
+                       Value::map({{"name", "troved"}, {"version", options_.version}, {"apiVersion", kApiVersion}}));
 }
 
 Attempt<http::Response> Api::route(const http::Request& request, const http::Read& read) {
@@ -101,7 +108,8 @@ Attempt<http::Response> Api::route(const http::Request& request, const http::Rea
   if (path == "/version") return when({"GET"}, [&] { return version(); });
   if (path == "/guest/v1/document") return when({"GET"}, [&] { return guest_document(request); });
   if (path == "/guest/v1/report") return when({"POST"}, [&] { return guest_report(request); });
-  if (path.starts_with("/objects/") && options_.object_store) return when({"GET", "PUT"}, [&] { return object(request, read); });
+  if (path.starts_with("/objects/") && options_.object_store)
+    return when({"GET", "PUT"}, [&] { return object(request, read); });
   if (path == "/metrics" || path == "/openapi.json") {
     auto caller = authenticate(request);
     if (!caller) return tl::unexpected(caller.error());
@@ -130,7 +138,8 @@ Attempt<http::Response> Api::route_project(const http::Request& request, const s
   bool reads = request.method == "GET" || request.method == "HEAD";
   bool plans = request.method == "POST" && parts.size() == 2 && parts[1] == "plan";
   if (!reads && !plans && caller->role == Role::reader) {
-    return refuse(403, "CLOUD_UNAUTHORIZED", "the role reader may look and change nothing", "use a token with the role member");
+    return refuse(403, "CLOUD_UNAUTHORIZED", "the role reader may look and change nothing",
+                  "use a token with the role member");
   }
   if (parts.size() == 2 && (parts[1] == "apply" || parts[1] == "plan")) {
     if (auto allowed = only(request, {"POST"}); !allowed) return tl::unexpected(allowed.error());
@@ -168,7 +177,9 @@ Attempt<http::Response> Api::route_object(const Call& call, const Kind& kind, co
   }
   if (what == "plan" || what == "events" || what == "history") {
     if (auto allowed = need({"GET"}); !allowed) return tl::unexpected(allowed.error());
-    return what == "plan" ? plan_of(call, kind, name) : what == "events" ? events(call, kind, name) : history(call, kind, name);
+    return what == "plan"     ? plan_of(call, kind, name)
+           : what == "events" ? events(call, kind, name)
+                              : history(call, kind, name);
   }
   return nothing_here(request);
 }

@@ -1,6 +1,6 @@
-// The REST API of README.md, without sockets: a request in, a response out. Made by main, called from every HTTP thread at
-// once. Writes are serialised by one mutex from their checks to their commit, because checks across objects (two Databases
-// of one name) cannot be guards of a transaction.
+// The REST API of README.md, without sockets: a request in, a response out. Made by main, called from every HTTP thread
+// at once. Writes are serialised by one mutex from their checks to their commit, because checks across objects (two
+// Databases of one name) cannot be guards of a transaction.
 #pragma once
 #include <array>
 #include <atomic>
@@ -19,14 +19,14 @@
 namespace trove {
 
 inline constexpr size_t kDefaultPage = 500, kMaxPage = 1'000;
-inline constexpr size_t kMaxScan = 20'000;              // objects looked at for one page of a filtered list
-inline constexpr size_t kMaxDocuments = 6'000;          // of one apply: three store operations each
+inline constexpr size_t kMaxScan = 20'000;      // objects looked at for one page of a filtered list
+inline constexpr size_t kMaxDocuments = 6'000;  // of one apply: three store operations each
 inline constexpr size_t kMaxApplyBytes = 32u << 20;
 inline constexpr size_t kMaxReportBytes = 1u << 20;
 inline constexpr int kApplyTries = 5;
-inline constexpr Millis kDocumentWait{25'000};          // long poll of a guest
+inline constexpr Millis kDocumentWait{25'000};  // long poll of a guest
 inline constexpr Millis kBookmarkEvery{10'000};
-inline constexpr Millis kWatchWait{500};                // how soon a watch notices that the server stops
+inline constexpr Millis kWatchWait{500};  // how soon a watch notices that the server stops
 
 struct ApiOptions {
   Objects& objects;
@@ -35,9 +35,9 @@ struct ApiOptions {
   const Clock& clock;
   PlanSource& plans;
   GuestHub& guests;
-  ObjectStore* object_store = nullptr;    // null: /objects is not served here
+  ObjectStore* object_store = nullptr;  // null: /objects is not served here
   LoopStatus& loop;
-  std::string tokens;                     // contents of the token file; see access.hpp
+  std::string tokens;  // contents of the token file; see access.hpp
   std::string version;
 };
 
@@ -48,15 +48,15 @@ class Api {
   http::Response handle(const http::Request& request, const http::Read& read);
 
  private:
-  struct Call {                           // one authenticated request below /apis/…/projects/{project}
+  struct Call {  // one authenticated request below /apis/…/projects/{project}
     const http::Request& request;
     Caller caller;
     std::string project;
     std::string author() const { return "user:" + caller.name; }
   };
-  struct Prepared;                        // what an apply would write; apply.hpp
-  struct Conditions;                      // If-Match and the like; apply.hpp
-  struct SecretEdit;
+  struct Item;        // one object of it, compared with what is stored; apply.hpp
+  struct Prepared;    // what an apply would write; apply.hpp
+  struct Conditions;  // If-Match and the like; apply.hpp
 
   // api.cpp
   Attempt<http::Response> route(const http::Request& request, const http::Read& read);
@@ -81,6 +81,8 @@ class Api {
   Attempt<http::Response> plan(const Call& call);
   Attempt<http::Response> plan_of(const Call& call, const Kind& kind, const std::string& name);
   Attempt<Prepared> decode(const Call& call, std::vector<Value> documents) const;
+  Item compare(const Call& call, const Resource& wanted, const Resource* current, const Value& located_spec,
+               Problems& problems, Problems& immutable) const;
   Attempt<void> check(const Call& call, Prepared& prepared, const Conditions& conditions);
   Attempt<Revision> write(const Call& call, Prepared& prepared, const Conditions& conditions, bool dry_run);
   bool merge_secret(Resource& next, const Resource* current, Problems& problems) const;
@@ -103,9 +105,9 @@ class Api {
   ApiOptions options_;
   Tokens tokens_;
   std::mutex writing_;
-  std::array<std::atomic<uint64_t>, 600> answers_{};      // by status
+  std::array<std::atomic<uint64_t>, 600> answers_{};  // by status
   std::mutex counted_mutex_;
-  std::map<std::string, uint64_t> counted_;               // objects by kind, as of counted_at_
+  std::map<std::string, uint64_t> counted_;  // objects by kind, as of counted_at_
   Revision counted_at_ = 0;
 };
 

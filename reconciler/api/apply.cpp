@@ -10,7 +10,7 @@
 namespace trove {
 namespace {
 
-constexpr size_t kMaxTold = 5;              // changes spelled out in an event
+constexpr size_t kMaxTold = 5;  // changes spelled out in an event
 constexpr size_t kGeneratedCharacters = 5;
 
 std::string generated_name(const std::string& prefix, Rng& rng) {
@@ -116,13 +116,16 @@ Attempt<Api::Prepared> Api::decode(const Call& call, std::vector<Value> document
     take(findings, std::move(problems), i);
     if (!resource) continue;
     if (resource->metadata.project != call.project) {
-      add(findings, i, "metadata.project", "is " + printable(resource->metadata.project) + ", but the request is for project " + call.project,
+      add(findings, i, "metadata.project",
+          "is " + printable(resource->metadata.project) + ", but the request is for project " + call.project,
           Code::invalid, "apply it with --project " + printable(resource->metadata.project));
     }
-    if (resource->metadata.name.empty()) resource->metadata.name = generated_name(resource->metadata.generate_name, options_.rng);
+    if (resource->metadata.name.empty())
+      resource->metadata.name = generated_name(resource->metadata.generate_name, options_.rng);
     auto [first, fresh] = seen.emplace(resource->key(), i);
     if (!fresh) {
-      add(findings, i, "metadata.name", to_string(resource->key()) + " is in this set twice (also document " + std::to_string(first->second) + ")",
+      add(findings, i, "metadata.name",
+          to_string(resource->key()) + " is in this set twice (also document " + std::to_string(first->second) + ")",
           Code::invalid, "keep one of the two");
     }
     out.wanted.push_back(std::move(*resource));
@@ -130,6 +133,59 @@ Attempt<Api::Prepared> Api::decode(const Call& call, std::vector<Value> document
   if (!findings.empty()) return refuse(std::move(findings));
   out.documents = std::move(documents);
   return out;
+}
+
+// `wanted` as it would be stored, and what that changes.
+Api::Item Api::compare(const Call& call, const Resource& wanted, const Resource* current, const Value& located_spec,
+                       Problems& problems, Problems& immutable) const {
+  const Kind& kind = *find_kind(wanted.kind);
+  Item item;
+  item.after = wanted;
+  item.after.status = Value::map();
+  Metadata& metadata = item.after.metadata;
+  metadata = current ? current->metadata : Metadata{};
+  metadata.labels = wanted.metadata.labels;
+  metadata.annotations = wanted.metadata.annotations;
+  if (!current) {
+    metadata.name = wanted.metadata.name;
+    metadata.project = call.project;
+    metadata.uid = new_uid(options_.rng);
+    metadata.generation = 1;
+    metadata.creation_timestamp = options_.clock.wall();
+  }
+  if (wanted.kind == "Secret") merge_secret(item.after, current, problems);
+  if (!current) {
+    item.what = Item::What::created;
+    item.spec_changed = true;
+    item.message = "created";
+    return item;
+  }
+  item.before = *current;
+  std::vector<FieldChange> changes;
+  item.spec_changed = !(with_defaults(kind, current->spec) == with_defaults(kind, item.after.spec));
+  if (item.spec_changed) {
+    changes = diff_specs(kind, current->spec, item.after.spec);
+    check_update(*current, item.after, located_spec, immutable);
+    ++metadata.generation;
+  } else {
+    item.after.spec = current->spec;  // defaults that were spelled out are no change
+  }
+  bool words =
+      !(metadata.labels == current->metadata.labels) || !(metadata.annotations == current->metadata.annotations);
+  if (item.spec_changed || words) {
+    item.what = Item::What::configured;
+    item.message = describe(changes, words);
+  }
+  // How an object goes may still be changed while it goes: that is how a stuck deletion is ended.
+  if (current->deleting() && (changes.empty() || !only_common(changes))) {
+    Problem problem;
+    problem.code = Code::conflict;
+    problem.message = to_string(wanted.key()) + " is being deleted";
+    problem.hint =
+        "wait until it is gone (trovectl wait --for=delete " + to_string(wanted.key()) + "), then apply again";
+    problems.push_back(std::move(problem));
+  }
+  return item;
 }
 
 Attempt<void> Api::check(const Call& call, Prepared& prepared, const Conditions& conditions) {
@@ -140,84 +196,41 @@ Attempt<void> Api::check(const Call& call, Prepared& prepared, const Conditions&
   std::vector<size_t> changed;
   for (size_t i = 0; i < prepared.wanted.size(); ++i) {
     Resource& wanted = prepared.wanted[i];
-    const Kind& kind = *find_kind(wanted.kind);
     while (!wanted.metadata.generate_name.empty() && snapshot.find(wanted.key())) {
       wanted.metadata.name = generated_name(wanted.metadata.generate_name, options_.rng);
     }
     const Resource* current = snapshot.find(wanted.key());
+    if (snapshot.trouble()) return refuse(*snapshot.trouble());
     if ((conditions.must_be_absent && current) || !meets(conditions.must_match, current)) {
-      return refuse(412, "CONFLICT",
-                    to_string(wanted.key()) + (!current ? " does not exist" : conditions.must_be_absent ? " exists already" : " was changed meanwhile"),
-                    "read it again, then decide");
+      const char* why = !current                    ? " does not exist"
+                        : conditions.must_be_absent ? " exists already"
+                                                    : " was changed meanwhile";
+      return refuse(412, "CONFLICT", to_string(wanted.key()) + why, "read it again, then decide");
     }
-    Prepared::Item item;
-    item.after = wanted;
-    item.after.status = Value::map();
-    Metadata& metadata = item.after.metadata;
-    if (current) {
-      item.before = *current;
-      metadata = current->metadata;
-      metadata.labels = wanted.metadata.labels;
-      metadata.annotations = wanted.metadata.annotations;
-    } else {
-      metadata = Metadata{};
-      metadata.name = wanted.metadata.name;
-      metadata.project = call.project;
-      metadata.labels = wanted.metadata.labels;
-      metadata.annotations = wanted.metadata.annotations;
-      metadata.uid = new_uid(options_.rng);
-      metadata.generation = 1;
-      metadata.creation_timestamp = options_.clock.wall();
-    }
-    Problems problems;
-    if (wanted.kind == "Secret") merge_secret(item.after, current, problems);
+    Problems problems, immutable;
+    auto item = compare(call, wanted, current, prepared.documents[i]["spec"], problems, immutable);
     take(findings, std::move(problems), i);
-    if (!current) {
-      item.what = Prepared::Item::What::created;
-      item.spec_changed = true;
-      item.message = "created";
-    } else {
-      item.spec_changed = !(with_defaults(kind, current->spec) == with_defaults(kind, item.after.spec));
-      bool words = !(metadata.labels == current->metadata.labels) || !(metadata.annotations == current->metadata.annotations);
-      std::vector<FieldChange> changes;
-      if (item.spec_changed) {
-        changes = diff_specs(kind, current->spec, item.after.spec);
-        Problems refused;
-        check_update(*current, item.after, prepared.documents[i]["spec"], refused);
-        take(findings, std::move(refused), i, "CONFIG_IMMUTABLE");
-        ++metadata.generation;
-      } else {
-        item.after.spec = current->spec;   // defaults that were spelled out are no change
-      }
-      if (current->deleting() && (changes.empty() || !only_common(changes))) {
-        add(findings, i, "", to_string(wanted.key()) + " is being deleted", Code::conflict,
-            "wait until it is gone (trovectl wait --for=delete " + to_string(wanted.key()) + "), then apply again");
-      }
-      if (item.spec_changed || words) {
-        item.what = Prepared::Item::What::configured;
-        item.message = describe(changes, words);
-      }
-      if (item.spec_changed && wanted.kind == "ConfigurationGroup") {
-        size_t users = snapshot.referring("DatabaseInstance", "configurationRef", {wanted.metadata.name}).size();
-        if (users > 1) item.warnings.push_back("changes " + std::to_string(users) + " instances, which share it");
-      }
+    take(findings, std::move(immutable), i, "CONFIG_IMMUTABLE");
+    if (current && item.spec_changed && wanted.kind == "ConfigurationGroup") {
+      size_t users = snapshot.referring("DatabaseInstance", "configurationRef", {wanted.metadata.name}).size();
+      if (users > 1) item.warnings.push_back("changes " + std::to_string(users) + " instances, which share it");
     }
     if (item.spec_changed) changed.push_back(i);
     prepared.items.push_back(std::move(item));
   }
   Problems problems;
-  check_references(prepared.wanted, prepared.documents, [&](const Key& key) { return snapshot.find(key); }, problems);
+  check_references(
+      prepared.wanted, prepared.documents, [&](const Key& key) { return snapshot.find(key); }, problems);
   for (Problem& problem : problems) {
     std::string code(code_of(problem));
     findings.emplace_back(std::move(problem), std::move(code));
   }
   check_rules(prepared.wanted, changed, snapshot, findings);
   if (snapshot.trouble()) return refuse(*snapshot.trouble());
-  if (!findings.empty()) {
-    std::stable_sort(findings.begin(), findings.end(), [](const auto& a, const auto& b) { return a.first.document < b.first.document; });
-    return refuse(std::move(findings));
-  }
-  return {};
+  if (findings.empty()) return {};
+  std::stable_sort(findings.begin(), findings.end(),
+                   [](const auto& a, const auto& b) { return a.first.document < b.first.document; });
+  return refuse(std::move(findings));
 }
 
 Attempt<Revision> Api::write(const Call& call, Prepared& prepared, const Conditions& conditions, bool dry_run) {
@@ -227,8 +240,8 @@ Attempt<Revision> Api::write(const Call& call, Prepared& prepared, const Conditi
     if (auto checked = check(call, prepared, conditions); !checked) return tl::unexpected(checked.error());
     Txn txn;
     std::set<std::string> guarded;
-    for (const Prepared::Item& item : prepared.items) {
-      if (item.what == Prepared::Item::What::unchanged) continue;
+    for (const Item& item : prepared.items) {
+      if (item.what == Item::What::unchanged) continue;
       options_.objects.stage_put(txn, item.after, item.spec_changed ? call.author() : "");
       guarded.insert(Objects::spec_key(item.after.key()));
       Event event;
@@ -241,11 +254,12 @@ Attempt<Revision> Api::write(const Call& call, Prepared& prepared, const Conditi
     }
     if (dry_run || txn.ops.empty()) return options_.objects.store().revision();
     // What is referred to must still be there when this is committed.
-    for (const Prepared::Item& item : prepared.items) {
-      if (item.what == Prepared::Item::What::unchanged) continue;
+    for (const Item& item : prepared.items) {
+      if (item.what == Item::What::unchanged) continue;
       for (const Reference& reference : references_of(item.after)) {
         std::string key = Objects::spec_key({call.project, reference.kind, reference.name});
-        if (guarded.insert(key).second && std::none_of(prepared.wanted.begin(), prepared.wanted.end(), [&](const Resource& one) {
+        if (guarded.insert(key).second &&
+            std::none_of(prepared.wanted.begin(), prepared.wanted.end(), [&](const Resource& one) {
               return one.kind == reference.kind && one.metadata.name == reference.name;
             })) {
           txn.guards.push_back({Guard::What::present, key, 0});
@@ -254,7 +268,8 @@ Attempt<Revision> Api::write(const Call& call, Prepared& prepared, const Conditi
     }
     txn.id = new_uid(options_.rng);
     auto done = options_.objects.commit(txn);
-    if (!done && done.error().code == Code::outcome_unknown) done = options_.objects.commit(txn);   // its id makes this safe
+    if (!done && done.error().code == Code::outcome_unknown)
+      done = options_.objects.commit(txn);  // its id makes this safe
     if (done) return *done;
     if (done.error().code != Code::conflict) return refuse(done.error());
     last = done.error();
@@ -272,13 +287,15 @@ Attempt<http::Response> Api::apply(const Call& call) {
   auto revision = write(call, *prepared, {}, !dry.empty());
   if (!revision) return tl::unexpected(revision.error());
   Value results = Value::list();
-  for (const Prepared::Item& item : prepared->items) {
+  for (const Item& item : prepared->items) {
     Value warnings = Value::list();
     for (const std::string& warning : item.warnings) warnings.push_back(warning);
-    using What = Prepared::Item::What;
+    using What = Item::What;
     results.push_back(Value::map({{"kind", item.after.kind},
                                   {"name", item.after.metadata.name},
-                                  {"result", item.what == What::created ? "created" : item.what == What::configured ? "configured" : "unchanged"},
+                                  {"result", item.what == What::created      ? "created"
+                                             : item.what == What::configured ? "configured"
+                                                                             : "unchanged"},
                                   {"generation", item.after.metadata.generation},
                                   {"warnings", std::move(warnings)}}));
   }
@@ -304,8 +321,8 @@ Attempt<http::Response> Api::put(const Call& call, const Kind& kind, const std::
   if (!prepared) return tl::unexpected(prepared.error());
   auto revision = write(call, *prepared, conditions, false);
   if (!revision) return tl::unexpected(revision.error());
-  const Prepared::Item& item = prepared->items[0];
-  bool created = item.what == Prepared::Item::What::created;
+  const Item& item = prepared->items[0];
+  bool created = item.what == Item::What::created;
   auto stored = existing(item.after.key());
   if (!stored) return tl::unexpected(stored.error());
   std::string etag = etag_of(*stored);

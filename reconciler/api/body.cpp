@@ -16,8 +16,9 @@ bool says_yaml(const http::Request& request) {
 }
 
 tl::unexpected<Refusal> not_documents(const std::string& why) {
-  return refuse(400, "CONFIG_INVALID", why,
-                "send {\"documents\": [{\"source\": \"a.yaml\", \"object\": {…}}]}, or YAML with Content-Type: application/yaml");
+  return refuse(
+      400, "CONFIG_INVALID", why,
+      "send {\"documents\": [{\"source\": \"a.yaml\", \"object\": {…}}]}, or YAML with Content-Type: application/yaml");
 }
 
 }  // namespace
@@ -53,7 +54,8 @@ Attempt<Body> read_body(const http::Request& request) {
     if (!object) return not_documents("documents[" + std::to_string(out.documents.size()) + "] has no object");
     out.documents.push_back(std::move(*object));
     if (out.documents.size() > kMaxDocuments) {
-      return refuse(413, "TOO_LARGE", "more than " + std::to_string(kMaxDocuments) + " documents", "apply them in parts");
+      return refuse(413, "TOO_LARGE", "more than " + std::to_string(kMaxDocuments) + " documents",
+                    "apply them in parts");
     }
   }
   return out;

@@ -53,7 +53,7 @@ Attempt<http::Response> Api::object(const http::Request& request, const http::Re
     if (!upload) return refuse(upload.error());
     while (true) {
       auto piece = read();
-      if (!piece) return refuse(piece.error());   // what came so far is dropped with `upload`
+      if (!piece) return refuse(piece.error());  // what came so far is dropped with `upload`
       if (piece->empty()) break;
       if (auto written = (*upload)->write(*piece); !written) return refuse(written.error());
     }
@@ -63,13 +63,13 @@ Attempt<http::Response> Api::object(const http::Request& request, const http::Re
   }
   auto download = options_.object_store->download(key, expires, signature);
   if (!download) return refuse(download.error());
-  std::shared_ptr<ObjectStore::Download> object = std::move(*download);   // shared: a std::function must be copyable
+  std::shared_ptr<ObjectStore::Download> object = std::move(*download);  // shared: a std::function must be copyable
   out.content_type = "application/octet-stream";
   out.stream_length = object->bytes();
   out.stream = [object](const http::Write& write) {
     while (true) {
       auto piece = object->read(kPieceBytes);
-      if (!piece || piece->empty() || !write(*piece)) return;   // too short a stream ends the connection
+      if (!piece || piece->empty() || !write(*piece)) return;  // too short a stream ends the connection
     }
   };
   return out;

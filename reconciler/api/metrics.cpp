@@ -43,9 +43,11 @@ Attempt<http::Response> Api::healthz() const { return json_response(200, Value::
 Attempt<http::Response> Api::readyz() {
   auto store = options_.objects.store().health();
   LoopHealth loop = options_.loop.health();
-  if (!store) return refuse(503, "UNAVAILABLE", "the store is not usable: " + store.error().message, store.error().hint);
+  if (!store)
+    return refuse(503, "UNAVAILABLE", "the store is not usable: " + store.error().message, store.error().hint);
   if (!loop.observing) {
-    return refuse(503, "UNAVAILABLE", "the cloud cannot be observed" + (loop.trouble.empty() ? std::string() : ": " + loop.trouble),
+    return refuse(503, "UNAVAILABLE",
+                  "the cloud cannot be observed" + (loop.trouble.empty() ? std::string() : ": " + loop.trouble),
                   "nothing is created, replaced or deleted until it can");
   }
   return json_response(200, Value::map({{"status", "ok"}}));
@@ -57,7 +59,7 @@ Attempt<http::Response> Api::metrics() {
   std::map<std::string, uint64_t> objects;
   {
     std::lock_guard lock(counted_mutex_);
-    if (counted_.empty() || counted_at_ != revision) {   // counting reads every spec: once per revision is enough
+    if (counted_.empty() || counted_at_ != revision) {  // counting reads every spec: once per revision is enough
       for (const Kind& kind : all_kinds()) objects[std::string(kind.name)] = 0;
       std::string first = "/spec/";
       while (true) {
@@ -82,10 +84,12 @@ Attempt<http::Response> Api::metrics() {
   for (const auto& [kind, count] : objects) sample(out, "trove_objects", "{kind=\"" + kind + "\"}", count);
   family(out, "trove_requests_total", "counter", "Requests answered, by status.");
   for (size_t status = 0; status < answers_.size(); ++status) {
-    if (uint64_t n = answers_[status]) sample(out, "trove_requests_total", "{code=\"" + std::to_string(status) + "\"}", n);
+    if (uint64_t n = answers_[status])
+      sample(out, "trove_requests_total", "{code=\"" + std::to_string(status) + "\"}", n);
   }
   single(out, "trove_store_revision", "gauge", "Revision of the store.", revision);
-  single(out, "trove_loop_observing", "gauge", "1 when the last observation of the cloud was complete.", loop.observing);
+  single(out, "trove_loop_observing", "gauge", "1 when the last observation of the cloud was complete.",
+         loop.observing);
   single(out, "trove_loop_queue", "gauge", "Keys that wait to be planned.", loop.queue);
   single(out, "trove_loop_in_flight", "gauge", "Actions that are being performed.", loop.in_flight);
   single(out, "trove_loop_passes_total", "counter", "Plans made.", loop.passes);

@@ -49,7 +49,7 @@ Value shown_spec(const Kind* kind, Value spec) {
   if (!kind) return spec;
   for (const Field& field : kind->fields) {
     if (!field.sensitive) continue;
-    Value* found = spec.find(field.path);   // sensitive fields lie directly in a spec
+    Value* found = spec.find(field.path);  // sensitive fields lie directly in a spec
     if (!found) continue;
     if (!found->is_map()) {
       *found = kHidden;
@@ -127,7 +127,7 @@ Attempt<http::Response> Api::events(const Call& call, const Kind& kind, const st
   const Key key{call.project, std::string(kind.name), name};
   auto events = options_.objects.events(key, *limit);
   if (!events) return refuse(events.error());
-  if (events->empty()) {   // events outlive their object; without either there is nothing to tell
+  if (events->empty()) {  // events outlive their object; without either there is nothing to tell
     if (auto found = existing(key); !found) return tl::unexpected(found.error());
   }
   Value items = Value::list();

@@ -4,7 +4,7 @@
 namespace trove {
 namespace {
 
-constexpr size_t kMaxProblems = 1'000;     // of one answer
+constexpr size_t kMaxProblems = 1'000;  // of one answer
 constexpr size_t kMaxDetail = 4'000;
 
 std::string_view title_of(int status) {
@@ -85,7 +85,8 @@ tl::unexpected<Refusal> refuse(const Error& error) {
 
 tl::unexpected<Refusal> refuse(std::vector<std::pair<Problem, std::string>> problems) {
   // What the user must repair in the text comes before what depends on other objects.
-  static constexpr std::string_view order[] = {"TOO_LARGE", "CONFIG_INVALID", "CONFIG_IMMUTABLE", "REF_NOT_FOUND", "CONFLICT", "POLICY_DENIED"};
+  static constexpr std::string_view order[] = {"TOO_LARGE",     "CONFIG_INVALID", "CONFIG_IMMUTABLE",
+                                               "REF_NOT_FOUND", "CONFLICT",       "POLICY_DENIED"};
   Refusal out;
   for (std::string_view code : order) {
     for (const auto& [problem, its] : problems) {
@@ -121,6 +122,11 @@ http::Response to_response(const Refusal& refusal) {
       if (list.size() >= kMaxProblems) break;
       Value item = Value::map();
       if (problem.document >= 0) item.set("document", problem.document);
+      if (!problem.file.empty() &&
+          problem.at.line > 0) {  // of a text that was handed in, not of JSON made by a program
+        item.set("line", problem.at.line);
+        item.set("column", problem.at.column);
+      }
       item.set("path", problem.path);
       item.set("message", printable(problem.message, kMaxDetail));
       if (!problem.hint.empty()) item.set("hint", printable(problem.hint, kMaxDetail));

@@ -12,7 +12,7 @@ namespace trove {
 struct Refusal {
   int status = 400;
   std::string code = "CONFIG_INVALID";
-  std::string actor = "User";             // User, CloudOperator, System
+  std::string actor = "User";  // User, CloudOperator, System
   std::string detail, path, hint;
   // Problems of the set that was handed in, each with its own code.
   std::vector<std::pair<Problem, std::string>> problems;

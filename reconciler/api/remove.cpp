@@ -20,7 +20,8 @@ Attempt<http::Response> Api::remove(const Call& call, const Kind& kind, const st
       out.code = "POLICY_DENIED";
       out.detail = to_string(key) + " is protected against deletion";
       out.path = "spec.deletionProtection";
-      out.hint = "set spec.deletionProtection to false and apply (trovectl apply -f FILE), then: trovectl delete " + to_string(key);
+      out.hint = "set spec.deletionProtection to false and apply (trovectl apply -f FILE), then: trovectl delete " +
+                 to_string(key);
       return refuse(std::move(out));
     }
     Resource next = *found;

@@ -1,5 +1,5 @@
-// Rules between objects: what an engine can hold, and what only one object may claim. Reads the set and the store, writes
-// nothing.
+// Rules between objects: what an engine can hold, and what only one object may claim. Reads the set and the store,
+// writes nothing.
 #include <map>
 #include <set>
 #include "reconciler/api/apply.hpp"
@@ -11,7 +11,8 @@ namespace {
 
 class Rules {
  public:
-  Rules(const std::vector<Resource>& set, Snapshot& snapshot, Findings& findings) : set_(set), snapshot_(snapshot), findings_(findings) {
+  Rules(const std::vector<Resource>& set, Snapshot& snapshot, Findings& findings)
+      : set_(set), snapshot_(snapshot), findings_(findings) {
     for (const Resource& resource : set) in_set_.emplace(resource.key(), &resource);
   }
 
@@ -53,7 +54,8 @@ class Rules {
   }
 
  private:
-  void add(std::string path, std::string message, std::string hint = {}, Code code = Code::invalid, std::string_view shown = {}) {
+  void add(std::string path, std::string message, std::string hint = {}, Code code = Code::invalid,
+           std::string_view shown = {}) {
     Problem problem;
     problem.document = static_cast<int>(document_);
     problem.path = std::move(path);
@@ -75,32 +77,37 @@ class Rules {
   }
   std::optional<Engine> engine_of(const Resource& near, const std::string& instance) {
     const Resource* found = find(near, "DatabaseInstance", instance);
-    return found ? engine_from(found->spec["datastore"]["type"].text()) : std::nullopt;   // a missing one is a problem of its own
+    return found ? engine_from(found->spec["datastore"]["type"].text())
+                 : std::nullopt;  // a missing one is a problem of its own
   }
 
   void check_going(const Resource& resource) {
     for (const Reference& reference : references_of(resource)) {
       const Resource* target = snapshot_.find({resource.metadata.project, reference.kind, reference.name});
       if (!target || !target->deleting()) continue;
-      add(reference.path, to_string(target->key()) + " is being deleted", "refer to another one, or wait and make it anew", Code::conflict);
+      add(reference.path, to_string(target->key()) + " is being deleted",
+          "refer to another one, or wait and make it anew", Code::conflict);
     }
   }
 
   void check_instance(const Resource& resource) {
     const DatabaseInstanceSpec spec = database_instance_spec(resource.spec);
-    if (const Resource* group = spec.configuration_ref.empty() ? nullptr : find(resource, "ConfigurationGroup", spec.configuration_ref)) {
+    if (const Resource* group =
+            spec.configuration_ref.empty() ? nullptr : find(resource, "ConfigurationGroup", spec.configuration_ref)) {
       auto engine = engine_from(group->spec["datastore"]["type"].text());
       if (engine && *engine != spec.engine) {
-        add("spec.configurationRef.name", to_string(group->key()) + " holds parameters of " + std::string(to_string(*engine)) +
-            ", and this instance is " + std::string(to_string(spec.engine)));
+        add("spec.configurationRef.name", to_string(group->key()) + " holds parameters of " +
+                                              std::string(to_string(*engine)) + ", and this instance is " +
+                                              std::string(to_string(spec.engine)));
       }
     }
-    if (spec.bootstrap_backup.empty() || snapshot_.find(resource.key())) return;   // only read while the instance is made
+    if (spec.bootstrap_backup.empty() || snapshot_.find(resource.key()))
+      return;  // only read while the instance is made
     const Resource* backup = find(resource, "Backup", spec.bootstrap_backup);
     auto source = backup ? engine_of(resource, instance_of(*backup)) : std::nullopt;
     if (source && *source != spec.engine) {
       add("spec.bootstrapFrom.backupRef.name", to_string(backup->key()) + " is of " + std::string(to_string(*source)) +
-          " and cannot fill " + std::string(to_string(spec.engine)));
+                                                   " and cannot fill " + std::string(to_string(spec.engine)));
     }
   }
 
@@ -108,19 +115,21 @@ class Rules {
     auto engine = engine_of(resource, instance_of(resource));
     if (!engine) return;
     if (*engine == Engine::redis || *engine == Engine::memcached) {
-      add("spec.instanceRef.name", std::string(to_string(*engine)) + " has no databases to make", "remove this Database");
+      add("spec.instanceRef.name", std::string(to_string(*engine)) + " has no databases to make",
+          "remove this Database");
       return;
     }
     if (*engine != Engine::postgresql) {
-      if (!resource.spec["owner"].is_null()) add("spec.owner", "only PostgreSQL's databases have an owner", "remove it; give the login grants instead");
+      if (!resource.spec["owner"].is_null())
+        add("spec.owner", "only PostgreSQL's databases have an owner", "remove it; give the login grants instead");
       return;
     }
     const Resource* before = snapshot_.find(resource.key());
     if (!before) return;
     for (const char* field : {"characterSet", "collate"}) {
       if (before->spec[field] == resource.spec[field]) continue;
-      add(std::string("spec.") + field, "PostgreSQL fixes it when a database is made", "make a second Database and move the data",
-          Code::invalid, "CONFIG_IMMUTABLE");
+      add(std::string("spec.") + field, "PostgreSQL fixes it when a database is made",
+          "make a second Database and move the data", Code::invalid, "CONFIG_IMMUTABLE");
     }
   }
 
@@ -134,10 +143,13 @@ class Rules {
     }
     const std::string name(to_string(*engine));
     if (*engine != Engine::mariadb && spec.host != "%" && !spec.host.empty()) {
-      add("spec.host", name + " does not tell logins apart by host", "remove it; who may connect is the instance's access.allowedCidrs");
+      add("spec.host", name + " does not tell logins apart by host",
+          "remove it; who may connect is the instance's access.allowedCidrs");
     }
-    if (*engine == Engine::redis && spec.max_connections > 0) add("spec.maxConnections", "redis has no such limit for a login", "remove it");
-    for (size_t i = 0; i < spec.grants.size(); ++i) check_grant(*engine, name, spec.grants[i], "spec.grants[" + std::to_string(i) + "]");
+    if (*engine == Engine::redis && spec.max_connections > 0)
+      add("spec.maxConnections", "redis has no such limit for a login", "remove it");
+    for (size_t i = 0; i < spec.grants.size(); ++i)
+      check_grant(*engine, name, spec.grants[i], "spec.grants[" + std::to_string(i) + "]");
   }
 
   void check_grant(Engine engine, const std::string& name, const Grant& grant, const std::string& path) {
@@ -148,15 +160,19 @@ class Rules {
       if (engine == Engine::redis && !rule && privilege != "ALL") {
         add(at, '"' + printable(privilege) + "\" is not a rule of redis", "write +@read, +get, -flushall or ALL");
       } else if (engine != Engine::redis && rule) {
-        add(at, '"' + printable(privilege) + "\" is a rule of redis, and the instance is " + name, "write SELECT, INSERT … or ALL");
+        add(at, '"' + printable(privilege) + "\" is a rule of redis, and the instance is " + name,
+            "write SELECT, INSERT … or ALL");
       }
     }
-    if (engine == Engine::redis && grant.with_grant_option) add(path + ".withGrantOption", "redis has no grant option", "remove it");
+    if (engine == Engine::redis && grant.with_grant_option)
+      add(path + ".withGrantOption", "redis has no grant option", "remove it");
     if (engine == Engine::mariadb && grant.on != "*.*" && grant.on.find('.') == std::string::npos) {
-      add(path + ".on", '"' + printable(grant.on) + "\" names no table", "write \"" + printable(grant.on) + ".*\" for all tables of a database");
+      add(path + ".on", '"' + printable(grant.on) + "\" names no table",
+          "write \"" + printable(grant.on) + ".*\" for all tables of a database");
     }
     if (engine == Engine::postgresql && grant.on.ends_with(".*")) {
-      add(path + ".on", "PostgreSQL grants on a database, by its name alone", "write \"" + printable(grant.on.substr(0, grant.on.size() - 2)) + '"');
+      add(path + ".on", "PostgreSQL grants on a database, by its name alone",
+          "write \"" + printable(grant.on.substr(0, grant.on.size() - 2)) + '"');
     }
   }
 
@@ -164,11 +180,13 @@ class Rules {
     auto engine = engine_from(resource.spec["datastore"]["type"].text());
     const Resource* before = snapshot_.find(resource.key());
     if (!engine || !before || engine_from(before->spec["datastore"]["type"].text()) == engine) return;
-    for (const Resource* instance : snapshot_.referring("DatabaseInstance", "configurationRef", {resource.metadata.name})) {
+    for (const Resource* instance :
+         snapshot_.referring("DatabaseInstance", "configurationRef", {resource.metadata.name})) {
       const Resource* next = find(resource, "DatabaseInstance", instance->metadata.name);
       if (!next || next->spec["configurationRef"]["name"].text() != resource.metadata.name) continue;
       if (engine_from(next->spec["datastore"]["type"].text()) == engine) continue;
-      add("spec.datastore.type", to_string(next->key()) + " uses these parameters and is another engine", {}, Code::conflict);
+      add("spec.datastore.type", to_string(next->key()) + " uses these parameters and is another engine", {},
+          Code::conflict);
       return;
     }
   }
@@ -197,7 +215,8 @@ class Rules {
   void gather(const std::string& kind, const std::string& field, const std::set<std::string>& names) {
     if (names.empty()) return;
     for (const Resource& resource : set_) {
-      if (resource.kind == kind && names.contains(resource.spec[field]["name"].text())) claims_.emplace(claim_of(resource), resource.key());
+      if (resource.kind == kind && names.contains(resource.spec[field]["name"].text()))
+        claims_.emplace(claim_of(resource), resource.key());
     }
     for (const Resource* stored : snapshot_.referring(kind, field, names)) {
       if (!in_set_.contains(stored->key())) claims_.emplace(claim_of(*stored), stored->key());
@@ -212,7 +231,8 @@ class Rules {
     }
     bool named = !resource.spec["name"].is_null();
     std::string what = resource.kind == "Database" ? "database" : "login";
-    add(named ? "spec.name" : "metadata.name", to_string(other) + " is the same " + what + " of instance " + instance_of(resource) + " already",
+    add(named ? "spec.name" : "metadata.name",
+        to_string(other) + " is the same " + what + " of instance " + instance_of(resource) + " already",
         "two objects cannot own one " + what + ": remove one, or give it another spec.name", Code::conflict);
   }
 
@@ -226,7 +246,8 @@ class Rules {
 
 }  // namespace
 
-void check_rules(const std::vector<Resource>& set, const std::vector<size_t>& changed, Snapshot& snapshot, Findings& findings) {
+void check_rules(const std::vector<Resource>& set, const std::vector<size_t>& changed, Snapshot& snapshot,
+                 Findings& findings) {
   Rules rules(set, snapshot, findings);
   for (size_t i : changed) rules.check(i);
   rules.check_claims(changed);

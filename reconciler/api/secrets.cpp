@@ -12,7 +12,8 @@ Attempt<http::Response> Api::reveal(const Call& call, const std::string& name) {
   for (const Value::Member& member : found->spec["data"].members()) {
     auto plain = options_.sealer.unseal(member.value.text(), secret_place(*found, member.key));
     if (!plain) {
-      return refuse(500, "INTERNAL", "the value " + printable(member.key) + " of " + to_string(key) + " cannot be opened",
+      return refuse(500, "INTERNAL",
+                    "the value " + printable(member.key) + " of " + to_string(key) + " cannot be opened",
                     "was the master key replaced? apply the value anew");
     }
     data.set(member.key, plain->reveal());

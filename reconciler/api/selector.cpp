@@ -6,7 +6,8 @@ namespace trove {
 namespace {
 
 bool is_label_char(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.' || c == '/';
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_' ||
+         c == '.' || c == '/';
 }
 
 // Reads from the front of a text.
@@ -86,7 +87,7 @@ bool Selector::matches(const Value& labels) const {
     bool listed = label && std::find(term.values.begin(), term.values.end(), label->text()) != term.values.end();
     switch (term.what) {
       case Term::What::in: return listed;
-      case Term::What::not_in: return !listed;   // as in Kubernetes, an absent label is not in any list
+      case Term::What::not_in: return !listed;  // as in Kubernetes, an absent label is not in any list
       case Term::What::present: return label != nullptr;
       case Term::What::absent: return label == nullptr;
     }

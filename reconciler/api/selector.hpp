@@ -12,7 +12,7 @@ inline constexpr size_t kMaxSelectorBytes = 4096;
 
 class Selector {
  public:
-  static Result<Selector> parse(std::string_view text);   // "" matches everything
+  static Result<Selector> parse(std::string_view text);  // "" matches everything
   bool matches(const Value& labels) const;
   bool empty() const { return terms_.empty(); }
 

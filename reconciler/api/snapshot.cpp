@@ -3,7 +3,7 @@
 namespace trove {
 namespace {
 
-constexpr size_t kSweepFrom = 32;       // so many of one kind in a set cost more than one sweep over the kind
+constexpr size_t kSweepFrom = 32;  // so many of one kind in a set cost more than one sweep over the kind
 
 // Whether the stored text may name one of `names` in this reference; parsing decides. Our own text is compact and a
 // reference has no other member, so this finds it without parsing each object of a large project.

@@ -1,5 +1,5 @@
-// What an apply must know of the store, read in as few round trips as the size of its set allows. Specs only. Made for one
-// check, under the API's write mutex; one thread.
+// What an apply must know of the store, read in as few round trips as the size of its set allows. Specs only. Made for
+// one check, under the API's write mutex; one thread.
 #pragma once
 #include <map>
 #include <optional>
@@ -19,7 +19,8 @@ class Snapshot {
   // nullptr = absent. Pointers stay good as long as the snapshot.
   const Resource* find(const Key& key);
   // Every stored object of `kind` whose spec.<field>.name is one of `names`.
-  std::vector<const Resource*> referring(const std::string& kind, const std::string& field, const std::set<std::string>& names);
+  std::vector<const Resource*> referring(const std::string& kind, const std::string& field,
+                                         const std::set<std::string>& names);
   // A read that failed made something look absent that may not be: nothing may be concluded.
   const std::optional<Error>& trouble() const { return trouble_; }
 

@@ -1,5 +1,5 @@
-// Watches: one line of JSON for each change, from a revision on. Level-triggered: a line shows the object as it is when the
-// line is written, so several changes in a row may become one line.
+// Watches: one line of JSON for each change, from a revision on. Level-triggered: a line shows the object as it is when
+// the line is written, so several changes in a row may become one line.
 #include <charconv>
 #include <set>
 #include "reconciler/api/api.hpp"
@@ -12,8 +12,13 @@ namespace {
 class Stream {
  public:
   Stream(Objects& objects, const Clock& clock, std::string project, std::string kind, Selector selector)
-      : objects_(objects), clock_(clock), project_(std::move(project)), kind_(std::move(kind)), selector_(std::move(selector)),
-        specs_(Objects::spec_key({project_, kind_, ""})), statuses_(Objects::status_key({project_, kind_, ""})) {}
+      : objects_(objects),
+        clock_(clock),
+        project_(std::move(project)),
+        kind_(std::move(kind)),
+        selector_(std::move(selector)),
+        specs_(Objects::spec_key({project_, kind_, ""})),
+        statuses_(Objects::status_key({project_, kind_, ""})) {}
 
   // One watch over the stretch from this kind's specs to its statuses: both in one order, at the price of skipping what
   // lies between.
@@ -48,18 +53,20 @@ class Stream {
     while (true) {
       WatchBatch batch = watch_->next(kWatchWait);
       if (batch.compacted) {
-        Value problem = Value::map({{"code", "CONFLICT"}, {"message", "the revision is too old"}, {"hint", "list again, then watch from the list's revision"}});
+        Value problem = Value::map({{"code", "CONFLICT"},
+                                    {"message", "the revision is too old"},
+                                    {"hint", "list again, then watch from the list's revision"}});
         write(dump_json(line("ERROR", batch.revision, std::move(problem))) + '\n');
         return;
       }
       seen_ = std::max(seen_, batch.revision);
       std::string text;
-      if (!tell(batch, text)) return;   // the store is not readable: the client lists again
+      if (!tell(batch, text)) return;  // the store is not readable: the client lists again
       if (text.empty() && clock_.monotonic() - last >= kBookmarkEvery) {
         text = dump_json(line("BOOKMARK", seen_, Value::map())) + '\n';
       }
       if (!text.empty()) last = clock_.monotonic();
-      if (!write(text)) return;   // also with nothing to say: that is how a departure is noticed
+      if (!write(text)) return;  // also with nothing to say: that is how a departure is noticed
     }
   }
 
@@ -74,11 +81,13 @@ class Stream {
     return Value::map({{"type", type}, {"revision", std::to_string(revision)}, {"object", std::move(object)}});
   }
   Value ghost(const std::string& name) const {
-    return Value::map({{"apiVersion", kApiVersion}, {"kind", kind_}, {"metadata", Value::map({{"name", name}, {"project", project_}})}});
+    return Value::map({{"apiVersion", kApiVersion},
+                       {"kind", kind_},
+                       {"metadata", Value::map({{"name", name}, {"project", project_}})}});
   }
 
   bool tell(const WatchBatch& batch, std::string& text) {
-    std::vector<Change> pending;   // in the order of their last change
+    std::vector<Change> pending;  // in the order of their last change
     for (const StoreEvent& event : batch.events) {
       bool spec = event.key.starts_with(specs_), status = event.key.starts_with(statuses_);
       if (!spec && (!status || event.deleted)) continue;
@@ -100,14 +109,16 @@ class Stream {
     for (const Change& change : pending) {
       auto found = objects_.get({project_, kind_, change.name});
       if (!found) return false;
-      if (!*found) continue;   // gone meanwhile: its deletion comes in a later batch
+      if (!*found) continue;  // gone meanwhile: its deletion comes in a later batch
       if (!selector_.matches((*found)->metadata.labels)) {
-        if (known_.erase(change.name)) text += dump_json(line("DELETED", change.revision, to_value(shown(std::move(**found))))) + '\n';
+        if (known_.erase(change.name))
+          text += dump_json(line("DELETED", change.revision, to_value(shown(std::move(**found))))) + '\n';
         continue;
       }
       bool fresh = known_.insert(change.name).second;
       bool added = change.created || (fresh && !selector_.empty());
-      text += dump_json(line(added ? "ADDED" : "MODIFIED", change.revision, to_value(shown(std::move(**found))))) + '\n';
+      text +=
+          dump_json(line(added ? "ADDED" : "MODIFIED", change.revision, to_value(shown(std::move(**found))))) + '\n';
     }
     return true;
   }
@@ -118,7 +129,7 @@ class Stream {
   const Selector selector_;
   const std::string specs_, statuses_;
   std::unique_ptr<Watch> watch_;
-  std::set<std::string> known_;      // names that the client has been told of, as far as we know
+  std::set<std::string> known_;  // names that the client has been told of, as far as we know
   Revision seen_ = 0;
 };
 
@@ -134,7 +145,8 @@ Attempt<http::Response> Api::watch(const Call& call, const Kind& kind) {
     return refuse(400, "CONFIG_INVALID", "resourceVersion must be a number", "take it from the list's revision");
   }
   // Shared, because a std::function must be copyable; one thread runs it.
-  auto stream = std::make_shared<Stream>(options_.objects, options_.clock, call.project, std::string(kind.name), std::move(*selector));
+  auto stream = std::make_shared<Stream>(options_.objects, options_.clock, call.project, std::string(kind.name),
+                                         std::move(*selector));
   std::vector<Value> first;
   if (after == 0) {
     auto revision = stream->snapshot(&first);

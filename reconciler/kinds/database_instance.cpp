@@ -12,6 +12,9 @@ namespace {
 // gets the same time to call again before anything is said about it.
 constexpr Millis kGuestSilence{90'000};
 
+constexpr std::string_view kCarried[] = {"endpoints",  "members",    "datastore",         "volume",     "restartWord",
+                                         "bootstrapped", "rootEnabled", "appliedParameters", "incarnation", "pendingRestart"};
+
 struct Ladder {
   const Object& object;
   const World& world;
@@ -26,9 +29,8 @@ struct Ladder {
 
   Ladder(const Object& o, const World& w)
       : object(o), world(w), want(o.as<DatabaseInstanceSpec>()), before(o.resource.status), status(o, w) {
-    for (const char* field : {"endpoints", "members", "datastore", "volume", "restartWord", "bootstrapped", "rootEnabled",
-                              "appliedParameters", "incarnation"})
-      if (!before[field].is_null()) status.fields().set(field, before[field]);
+    status.fields().mutable_members().reserve(16);
+    status.carry(kCarried);
   }
   bool was_ready() const {
     const auto conditions = conditions_of(before);
@@ -272,16 +274,18 @@ std::optional<Plan> server_rung(Ladder& ladder) {
   }
   const Server& server = *ladder.server;
   ladder.status.fields().set("incarnation", server.token.incarnation);
-  Value member = Value::map({{"name", member_name(object)},
-                             {"role", "Primary"},
-                             {"server", server.id},
-                             {"serverStatus", to_string(server.status)},
-                             {"flavor", server.flavor},
-                             {"port", ladder.port_copy.id},
-                             {"address", ladder.port_copy.address},
-                             {"health", "UNKNOWN"}});
-  if (!ladder.volume_id.empty()) member.set("volume", ladder.volume_id);
-  ladder.status.fields().set("members", Value::list({std::move(member)}));
+  Value& members = ladder.status.fields().set("members", Value::list());
+  Value::Map& member = members.push_back(Value::map()).mutable_members();
+  member.reserve(9);
+  member.push_back({"name", member_name(object), {}});
+  member.push_back({"role", "Primary", {}});
+  member.push_back({"server", server.id, {}});
+  member.push_back({"serverStatus", to_string(server.status), {}});
+  member.push_back({"flavor", server.flavor, {}});
+  member.push_back({"port", ladder.port_copy.id, {}});
+  member.push_back({"address", ladder.port_copy.address, {}});
+  member.push_back({"health", "UNKNOWN", {}});
+  if (!ladder.volume_id.empty()) member.push_back({"volume", ladder.volume_id, {}});
   switch (server.status) {
     case Server::Status::error:
       return ladder.act({CloudAction{DeleteServer{server.token, server.id}}, {}, Change::rebuild, "the broken server is replaced"},
@@ -347,10 +351,9 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
   if (!report.engine_version.empty())
     status.fields().set("datastore", Value::map({{"resolved", report.engine_version}}));
   if (report.volume_total_bytes > 0) {
-    Value volume = status.fields()["volume"];
-    const int64_t quota = volume["size"].int_or(0) * (int64_t{1} << 30);
-    if (quota > 0) volume.set("usedPercent", std::min<int64_t>(100, report.volume_used_bytes * 100 / quota));
-    status.fields().set("volume", std::move(volume));
+    Value* volume = status.fields().find("volume");
+    const int64_t quota = volume ? (*volume)["size"].int_or(0) * (int64_t{1} << 30) : 0;
+    if (quota > 0) volume->set("usedPercent", std::min<int64_t>(100, report.volume_used_bytes * 100 / quota));
   }
   if (report.restore_state == "Restored" || (settled && running)) status.fields().set("bootstrapped", true);
   if (settled && running && ladder.want.root_access) status.fields().set("rootEnabled", true);
@@ -370,10 +373,8 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
   Value names = Value::list();
   for (const std::string& name : pending) names.push_back(name);
   status.fields().set("pendingRestart", std::move(names));
-  Value members = status.fields()["members"];
-  if (members.size() == 1)
-    members.mutable_items()[0].set("health", silent ? "UNKNOWN" : running ? "HEALTHY" : report.engine_state == "Failed" ? "ERROR" : "BUILD");
-  status.fields().set("members", std::move(members));
+  if (Value* members = status.fields().find("members"); members && members->size() == 1)
+    members->mutable_items()[0].set("health", silent ? "UNKNOWN" : running ? "HEALTHY" : report.engine_state == "Failed" ? "ERROR" : "BUILD");
 
   std::string refused;
   for (const guest::ParameterState& parameter : report.parameters)

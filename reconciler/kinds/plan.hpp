@@ -2,6 +2,7 @@
 // performs what it returns, `trovectl plan` prints it, `trovectl why` explains it. There is no second code path.
 #pragma once
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -55,6 +56,8 @@ class StatusBuilder {
  public:
   explicit StatusBuilder(const Object& object, const World& world);
   Value& fields() { return fields_; }
+  // What the last status said of a field is said again, unless this one sets it.
+  StatusBuilder& carry(std::span<const std::string_view> fields);
   StatusBuilder& phase(std::string_view phase);
   StatusBuilder& ready(bool is, std::string_view reason, std::string message = {});
   StatusBuilder& ready_unknown(std::string_view reason, std::string message);
@@ -72,6 +75,7 @@ class StatusBuilder {
   Value fields_ = Value::map();
   Condition ready_, synced_, progressing_, stalled_, drifted_;
   std::optional<Trouble> trouble_;
+  std::span<const std::string_view> carried_;
   int64_t generation_;
 };
 // A failed action's code in product.md's words.

@@ -23,6 +23,10 @@ StatusBuilder::StatusBuilder(const Object& object, const World& world)
       drifted_(condition("Drifted", "False", "NoDrift")),
       generation_(object.meta().generation) {}
 
+StatusBuilder& StatusBuilder::carry(std::span<const std::string_view> fields) {
+  carried_ = fields;
+  return *this;
+}
 StatusBuilder& StatusBuilder::phase(std::string_view phase) {
   fields_.set("phase", phase);
   return *this;
@@ -81,8 +85,11 @@ Value StatusBuilder::build() {
     }
   }
   Value status = std::move(fields_);
+  for (std::string_view field : carried_)
+    if (const Value* before = object_.resource.status.find(field); before && !status.find(field)) status.set(field, *before);
   status.set("observedGeneration", generation_);
   Value list = Value::list();
+  list.mutable_items().reserve(5);
   for (Condition* c : {&ready_, &progressing_, &stalled_, &synced_, &drifted_}) {
     c->observed_generation = generation_;
     list.push_back(to_value(*c));

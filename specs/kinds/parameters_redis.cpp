@@ -1,4 +1,4 @@
-// Redis 7. What CONFIG SET accepts is live; bounds are those it names when it refuses.
+// Redis 7. What CONFIG SET accepts is live. Bounds are meant to be no wider than what it takes; some are narrower (hz).
 #include "specs/kinds/parameter_tables.hpp"
 
 namespace trove::tables {

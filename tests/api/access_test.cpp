@@ -7,7 +7,8 @@ using namespace trove;
 TEST_CASE("without a good token nothing is told") {
   Fixture f;
   f.apply(instance("orders"));
-  for (const std::string& token : {std::string(), std::string("wrong"), std::string(kAdmin) + "x", std::string(kAdmin).substr(1)}) {
+  for (const std::string& token :
+       {std::string(), std::string("wrong"), std::string(kAdmin) + "x", std::string(kAdmin).substr(1)}) {
     auto answer = f.at("GET", "/databaseinstances/orders", "", token);
     CHECK(answer.status == 401);
     CHECK(code_of(answer) == "CLOUD_UNAUTHENTICATED");
@@ -38,7 +39,8 @@ TEST_CASE("another project is answered as if it did not exist") {
   CHECK(there.status == 404);
   CHECK(nowhere.status == 404);
   CHECK(code_of(there) == code_of(nowhere));
-  for (const char* method : {"GET", "PUT", "DELETE"}) CHECK(f.at(method, "/databaseinstances/orders", "{}", kOther).status == 404);
+  for (const char* method : {"GET", "PUT", "DELETE"})
+    CHECK(f.at(method, "/databaseinstances/orders", "{}", kOther).status == 404);
   CHECK(f.at("GET", "/databaseinstances", "", kOther).status == 404);
   CHECK(f.at("GET", "/databaseinstances?watch=true", "", kOther).status == 404);
   CHECK(f.at("POST", "/apply", "{\"documents\":[]}", kOther).status == 404);
@@ -50,7 +52,8 @@ TEST_CASE("another project is answered as if it did not exist") {
 
 TEST_CASE("a document cannot name its way into another project") {
   Fixture f;
-  std::string yaml = "apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: v, project: elsewhere}\nspec: {size: 1}\n";
+  std::string yaml =
+      "apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: v, project: elsewhere}\nspec: {size: 1}\n";
   auto answer = f.apply(yaml);
   CHECK(answer.status == 422);
   CHECK(json_of(answer)["problems"].items()[0]["path"].text() == "metadata.project");
@@ -85,7 +88,9 @@ TEST_CASE("a reader looks and plans and changes nothing") {
   REQUIRE(f.apply(instance("orders") + secret("s", "a: b")).status == 200);
   CHECK(f.at("GET", "/databaseinstances/orders", "", kReader).status == 200);
   CHECK(f.at("POST", "/plan", "{\"documents\":[]}", kReader).status == 200);
-  for (auto [method, path] : {std::pair{"POST", "/apply"}, {"PUT", "/databaseinstances/orders"}, {"DELETE", "/databaseinstances/orders"},
+  for (auto [method, path] : {std::pair{"POST", "/apply"},
+                              {"PUT", "/databaseinstances/orders"},
+                              {"DELETE", "/databaseinstances/orders"},
                               {"POST", "/secrets/s/reveal"}}) {
     auto answer = f.at(method, path, "{\"documents\":[]}", kReader);
     CHECK(answer.status == 403);
@@ -102,8 +107,8 @@ TEST_CASE("the author of a change is the token's name") {
 }
 
 TEST_CASE("a slip in the token file opens no door") {
-  Tokens tokens("short\n" + std::string(kMember) + " shop emperor\n" + kOther + " bad/project member\n" + kReader + " shop\n" + kAdmin +
-                " * admin root extra\n");
+  Tokens tokens("short\n" + std::string(kMember) + " shop emperor\n" + kOther + " bad/project member\n" + kReader +
+                " shop\n" + kAdmin + " * admin root extra\n");
   CHECK(tokens.size() == 0);
   Tokens good(std::string("  ") + kAdmin + "  \r\n" + kMember + "\tshop\tmember\n");
   REQUIRE(good.size() == 2);
@@ -112,4 +117,22 @@ TEST_CASE("a slip in the token file opens no door") {
   CHECK(good.find(kMember)->name == "member");
   CHECK_FALSE(good.find(kMember)->sees("other"));
   CHECK_FALSE(good.find(""));
+}
+
+TEST_CASE("the body of somebody without a token is not read into memory") {
+  Fixture f;
+  auto collects = [&](const char* path, const std::string& token) {
+    http::Request request;
+    request.method = "POST";
+    request.path = path;
+    if (!token.empty()) request.headers["authorization"] = "Bearer " + token;
+    return !f.api->classify(request).streams_body;
+  };
+  const char* apply = "/apis/trove/v1alpha1/projects/shop/apply";
+  CHECK(collects(apply, kMember));
+  CHECK_FALSE(collects(apply, ""));
+  CHECK_FALSE(collects(apply, "wrong"));
+  CHECK_FALSE(collects(apply, "guest-token"));
+  CHECK(collects("/guest/v1/report", "guest-token"));
+  CHECK_FALSE(collects("/guest/v1/report", kAdmin));
 }

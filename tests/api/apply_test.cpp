@@ -1,6 +1,7 @@
 // Apply: what is written, when nothing is, and that it is all or nothing.
 #include <catch2/catch.hpp>
 #include <iostream>
+#include <set>
 #include "providers/http/wire.hpp"
 #include "tests/api/fixture.hpp"
 
@@ -9,7 +10,9 @@ using namespace trove;
 namespace {
 
 std::string result(const http::Response& response, size_t index = 0) {
-  return json_of(response)["results"].items().size() > index ? json_of(response)["results"].items()[index]["result"].text() : response.body;
+  return json_of(response)["results"].items().size() > index
+             ? json_of(response)["results"].items()[index]["result"].text()
+             : response.body;
 }
 Value problem(const http::Response& response, size_t index = 0) {
   Value all = json_of(response)["problems"];
@@ -32,13 +35,16 @@ TEST_CASE("a new object gets its identity and its history") {
   CHECK(f.objects.history(stored->metadata.uid)->size() == 1);
 }
 
-TEST_CASE("the same again is unchanged and writes nothing, also with defaults spelled out and members in another order") {
+TEST_CASE(
+    "the same again is unchanged and writes nothing, also with defaults spelled out and members in another order") {
   Fixture f;
   f.apply(instance("orders"));
   Revision before = f.store.revision();
   CHECK(result(f.apply(instance("orders"))) == "unchanged");
-  CHECK(result(f.apply("apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\n"
-                       "spec: {volume: {size: 5}, flavor: db.small, rootAccess: false, datastore: {type: mariadb}}\n")) == "unchanged");
+  CHECK(
+      result(f.apply("apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\n"
+                     "spec: {volume: {size: 5}, flavor: db.small, rootAccess: false, datastore: {type: mariadb}}\n")) ==
+      "unchanged");
   CHECK(f.store.revision() == before);
 }
 
@@ -47,8 +53,9 @@ TEST_CASE("a changed spec raises the generation and the event says from what to 
   f.apply(instance("orders"));
   auto before = f.stored("DatabaseInstance", "orders");
   f.clock.advance(Millis{1'000});
-  auto answer = f.apply("apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\n"
-                        "spec: {datastore: {type: mariadb}, flavor: db.large, volume: {size: 10}}\n");
+  auto answer = f.apply(
+      "apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\n"
+      "spec: {datastore: {type: mariadb}, flavor: db.large, volume: {size: 10}}\n");
   CHECK(result(answer) == "configured");
   auto after = f.stored("DatabaseInstance", "orders");
   CHECK(after->metadata.generation == 2);
@@ -63,8 +70,9 @@ TEST_CASE("a changed spec raises the generation and the event says from what to 
 TEST_CASE("changed labels are written without a new generation") {
   Fixture f;
   f.apply(instance("orders"));
-  auto answer = f.apply("apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders, labels: {app: shop}}\n"
-                        "spec: {datastore: {type: mariadb}, flavor: db.small, volume: {size: 5}}\n");
+  auto answer = f.apply(
+      "apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders, labels: {app: shop}}\n"
+      "spec: {datastore: {type: mariadb}, flavor: db.small, volume: {size: 5}}\n");
   CHECK(result(answer) == "configured");
   auto stored = f.stored("DatabaseInstance", "orders");
   CHECK(stored->metadata.generation == 1);
@@ -73,8 +81,10 @@ TEST_CASE("changed labels are written without a new generation") {
 
 TEST_CASE("what the server owns cannot be set by a document") {
   Fixture f;
-  f.apply("apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: v, uid: mine, generation: 77, deletionTimestamp: 2020-01-01T00:00:00Z}\n"
-          "spec: {size: 1}\nstatus: {phase: Available}\n");
+  f.apply(
+      "apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: v, uid: mine, generation: 77, deletionTimestamp: "
+      "2020-01-01T00:00:00Z}\n"
+      "spec: {size: 1}\nstatus: {phase: Available}\n");
   auto stored = f.stored("Volume", "v");
   REQUIRE(stored);
   CHECK(stored->metadata.uid != "mine");
@@ -147,7 +157,9 @@ TEST_CASE("one object twice in a set is refused") {
 TEST_CASE("a name is generated and differs each time") {
   Fixture f;
   f.apply(instance("orders"));
-  std::string restart = "apiVersion: trove/v1alpha1\nkind: Operation\nmetadata: {generateName: restart-}\nspec: {instanceRef: {name: orders}, restart: {}}\n";
+  std::string restart =
+      "apiVersion: trove/v1alpha1\nkind: Operation\nmetadata: {generateName: restart-}\nspec: {instanceRef: {name: "
+      "orders}, restart: {}}\n";
   std::string a = json_of(f.apply(restart))["results"].items()[0]["name"].text();
   std::string b = json_of(f.apply(restart))["results"].items()[0]["name"].text();
   CHECK(a.size() == 13);
@@ -199,13 +211,15 @@ TEST_CASE("an apply is repeated when somebody else was faster") {
     f.objects.stage_put(txn, *current, "");
     (void)f.store.inner().commit(txn);
   };
-  auto answer = f.apply("apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\n"
-                        "spec: {datastore: {type: mariadb}, flavor: db.large, volume: {size: 5}}\n");
+  auto answer = f.apply(
+      "apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\n"
+      "spec: {datastore: {type: mariadb}, flavor: db.large, volume: {size: 5}}\n");
   CHECK(answer.status == 200);
   CHECK(f.stored("DatabaseInstance", "orders")->spec["flavor"].text() == "db.large");
   times = 1'000;
   CHECK(f.apply("apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\n"
-                "spec: {datastore: {type: mariadb}, flavor: db.small, volume: {size: 5}}\n").status == 409);
+                "spec: {datastore: {type: mariadb}, flavor: db.small, volume: {size: 5}}\n")
+            .status == 409);
 }
 
 TEST_CASE("what is referred to cannot vanish between the check and the write") {
@@ -249,7 +263,8 @@ TEST_CASE("a store that cannot be read makes nothing look absent") {
 
 TEST_CASE("bodies that are no documents are refused") {
   Fixture f;
-  for (const char* body : {"", "[]", "3", "{", "{\"documents\":3}", "{\"documents\":[{}]}", "{}", "{\"a\":1,\"a\":2}"}) {
+  for (const char* body :
+       {"", "[]", "3", "{", "{\"documents\":3}", "{\"documents\":[{}]}", "{}", "{\"a\":1,\"a\":2}"}) {
     auto answer = f.at("POST", "/apply", body);
     INFO(body);
     CHECK(answer.status == 400);
@@ -286,7 +301,8 @@ TEST_CASE("put creates and replaces under its conditions") {
 TEST_CASE("five thousand documents are one transaction and few reads") {
   Fixture f;
   std::string body = R"({"documents":[)";
-  body += R"({"object":{"apiVersion":"trove/v1alpha1","kind":"DatabaseInstance","metadata":{"name":"orders"},"spec":{"datastore":{"type":"mariadb"},"flavor":"db.small","volume":{"size":5}}}})";
+  body += R"({"object":{"apiVersion":"trove/v1alpha1","kind":"DatabaseInstance","metadata":{"name":"orders"},)"
+          R"("spec":{"datastore":{"type":"mariadb"},"flavor":"db.small","volume":{"size":5}}}})";
   for (int i = 0; i < 4'999; ++i) {
     body += R"(,{"object":{"apiVersion":"trove/v1alpha1","kind":"Database","metadata":{"name":"d)" + std::to_string(i) +
             R"("},"spec":{"instanceRef":{"name":"orders"}}}})";

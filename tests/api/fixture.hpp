@@ -19,7 +19,8 @@ inline constexpr const char* kOther = "other-token-0123456789";
 
 class FakePlans final : public PlanSource {
  public:
-  Result<Value> plan(const std::string& project, const std::vector<Resource>& proposed, const std::vector<Key>& removed) override {
+  Result<Value> plan(const std::string& project, const std::vector<Resource>& proposed,
+                     const std::vector<Key>& removed) override {
     asked = proposed;
     asked_removed = removed;
     return Value::map({{"project", project}, {"objects", Value::list()}});
@@ -35,7 +36,8 @@ class FakeGuests final : public GuestHub {
     if (bearer == "guest-token") return "trove-1-server-0-1";
     return std::nullopt;
   }
-  Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after, Millis) override {
+  Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after,
+                                                  Millis) override {
     asked_server = server;
     if (after == "newest") return std::optional<guest::Document>{};
     if (after == "none") return fail(Code::not_found, "no document yet");
@@ -79,11 +81,13 @@ class FakeObjects final : public ObjectStore {
     std::string all;
     int64_t total;
   };
-  Result<std::unique_ptr<Upload>> upload(const std::string& key, const std::string& expires, const std::string& signature) override {
+  Result<std::unique_ptr<Upload>> upload(const std::string& key, const std::string& expires,
+                                         const std::string& signature) override {
     if (expires != "99" || signature != "good") return fail(Code::denied, "the signature does not fit");
     return std::make_unique<Up>(*this, key);
   }
-  Result<std::unique_ptr<Download>> download(const std::string& key, const std::string&, const std::string& signature) override {
+  Result<std::unique_ptr<Download>> download(const std::string& key, const std::string&,
+                                             const std::string& signature) override {
     if (signature != "good") return fail(Code::denied, "the signature does not fit");
     if (!stored.contains(key)) return fail(Code::not_found, "no such object");
     return std::make_unique<Down>(stored[key]);
@@ -112,7 +116,9 @@ class WrappedStore final : public Store {
     }
     return inner_->commit(txn);
   }
-  void commit_async(Txn txn, std::function<void(Result<Revision>)> done) override { inner_->commit_async(std::move(txn), std::move(done)); }
+  void commit_async(Txn txn, std::function<void(Result<Revision>)> done) override {
+    inner_->commit_async(std::move(txn), std::move(done));
+  }
   Result<std::optional<KeyValue>> get(const std::string& key) override {
     ++reads;
     if (broken) return fail(Code::unavailable, "the disk is gone");
@@ -149,15 +155,22 @@ class WrappedStore final : public Store {
 
 struct Fixture {
   Fixture() {
-    ApiOptions options{.objects = objects, .sealer = sealer, .rng = rng, .clock = clock, .plans = plans, .guests = guests,
-                       .object_store = &object_store, .loop = loop, .version = "1.2.3"};
-    options.tokens = std::string(kAdmin) + "\n# people\n" + kMember + " shop member jana\n" + kReader + " shop reader rita\n\n" + kOther +
-                     " elsewhere member otto\n";
+    ApiOptions options{.objects = objects,
+                       .sealer = sealer,
+                       .rng = rng,
+                       .clock = clock,
+                       .plans = plans,
+                       .guests = guests,
+                       .object_store = &object_store,
+                       .loop = loop,
+                       .version = "1.2.3"};
+    options.tokens = std::string(kAdmin) + "\n# people\n" + kMember + " shop member jana\n" + kReader +
+                     " shop reader rita\n\n" + kOther + " elsewhere member otto\n";
     api = std::make_unique<Api>(std::move(options));
   }
 
-  http::Response ask(const std::string& method, std::string path, const std::string& body = "", const std::string& token = kMember,
-                     std::map<std::string, std::string> headers = {}) {
+  http::Response ask(const std::string& method, std::string path, const std::string& body = "",
+                     const std::string& token = kMember, std::map<std::string, std::string> headers = {}) {
     http::Request request;
     request.method = method;
     size_t question = path.find('?');
@@ -176,14 +189,15 @@ struct Fixture {
     return api->handle(request, nullptr);
   }
   // Below the project "shop".
-  http::Response at(const std::string& method, const std::string& path, const std::string& body = "", const std::string& token = kMember,
-                    std::map<std::string, std::string> headers = {}) {
+  http::Response at(const std::string& method, const std::string& path, const std::string& body = "",
+                    const std::string& token = kMember, std::map<std::string, std::string> headers = {}) {
     return ask(method, "/apis/trove/v1alpha1/projects/shop" + path, body, token, std::move(headers));
   }
   http::Response apply(const std::string& yaml, const std::string& query = "", const std::string& token = kMember) {
     return at("POST", "/apply" + query, yaml, token, {{"content-type", "application/yaml"}});
   }
-  std::optional<Resource> stored(const std::string& kind, const std::string& name, const std::string& project = "shop") {
+  std::optional<Resource> stored(const std::string& kind, const std::string& name,
+                                 const std::string& project = "shop") {
     auto found = objects.get({project, kind, name});
     return found ? *found : std::nullopt;
   }
@@ -219,21 +233,25 @@ inline std::string header_of(const http::Response& response, const std::string& 
   return "";
 }
 
-inline std::string instance(const std::string& name, const std::string& type = "mariadb", const std::string& more = "") {
+inline std::string instance(const std::string& name, const std::string& type = "mariadb",
+                            const std::string& more = "") {
   std::string volume = type == "memcached" || more.find("volumeRef") != std::string::npos ? "" : ", volume: {size: 5}";
-  return "---\napiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: " + name + "}\nspec: {datastore: {type: " + type +
-         "}, flavor: db.small" + volume + (more.empty() ? "" : ", " + more) + "}\n";
+  return "---\napiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: " + name +
+         "}\nspec: {datastore: {type: " + type + "}, flavor: db.small" + volume + (more.empty() ? "" : ", " + more) +
+         "}\n";
 }
 inline std::string database(const std::string& name, const std::string& of, const std::string& more = "") {
-  return "---\napiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: " + name + "}\nspec: {instanceRef: {name: " + of + "}" +
-         (more.empty() ? "" : ", " + more) + "}\n";
+  return "---\napiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: " + name +
+         "}\nspec: {instanceRef: {name: " + of + "}" + (more.empty() ? "" : ", " + more) + "}\n";
 }
 inline std::string user(const std::string& name, const std::string& of, const std::string& more = "") {
-  return "---\napiVersion: trove/v1alpha1\nkind: User\nmetadata: {name: " + name + "}\nspec: {instanceRef: {name: " + of +
-         "}, password: {generate: {}}" + (more.empty() ? "" : ", " + more) + "}\n";
+  return "---\napiVersion: trove/v1alpha1\nkind: User\nmetadata: {name: " + name +
+         "}\nspec: {instanceRef: {name: " + of + "}, password: {generate: {}}" + (more.empty() ? "" : ", " + more) +
+         "}\n";
 }
 inline std::string secret(const std::string& name, const std::string& data) {
-  return "---\napiVersion: trove/v1alpha1\nkind: Secret\nmetadata: {name: " + name + "}\nspec: {data: {" + data + "}}\n";
+  return "---\napiVersion: trove/v1alpha1\nkind: Secret\nmetadata: {name: " + name + "}\nspec: {data: {" + data +
+         "}}\n";
 }
 
 }  // namespace trove

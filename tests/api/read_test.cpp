@@ -9,11 +9,13 @@ namespace {
 
 std::vector<std::string> names(const http::Response& response) {
   std::vector<std::string> out;
-  for (const Value& item : json_of(response)["items"].items()) out.push_back(item["metadata"]["name"].text());
+  const Value body = json_of(response);
+  for (const Value& item : body["items"].items()) out.push_back(item["metadata"]["name"].text());
   return out;
 }
 std::string volume(const std::string& name, const std::string& labels) {
-  return "---\napiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: " + name + ", labels: {" + labels + "}}\nspec: {size: 1}\n";
+  return "---\napiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: " + name + ", labels: {" + labels +
+         "}}\nspec: {size: 1}\n";
 }
 
 }  // namespace
@@ -63,14 +65,17 @@ TEST_CASE("selectors choose by labels") {
     REQUIRE(selector);
     return selector->matches(labels);
   };
-  for (const char* yes : {"", "app=orders", "app==orders", "app = orders , tier=prod", "app!=x", "missing!=x", "app in (a,orders)",
-                          "app notin (a, b)", "app", "!missing", "empty=", "tier in (prod),!x,app", "missing notin (a)"}) {
+  for (const char* yes :
+       {"", "app=orders", "app==orders", "app = orders , tier=prod", "app!=x", "missing!=x", "app in (a,orders)",
+        "app notin (a, b)", "app", "!missing", "empty=", "tier in (prod),!x,app", "missing notin (a)"}) {
     CHECK(matches(yes));
   }
-  for (const char* no : {"app=order", "app!=orders", "app in (a,b)", "app notin (orders)", "missing", "!app", "app=orders,tier=dev"}) {
+  for (const char* no :
+       {"app=order", "app!=orders", "app in (a,b)", "app notin (orders)", "missing", "!app", "app=orders,tier=dev"}) {
     CHECK_FALSE(matches(no));
   }
-  for (const char* bad : {"=x", "app in a", "app in (a", "app=a b", "app,", ",app", "app=a,,b", "app ~ x", "!", "app=x)"}) {
+  for (const char* bad :
+       {"=x", "app in a", "app in (a", "app=a b", "app,", ",app", "app=a,,b", "app ~ x", "!", "app=x)"}) {
     INFO(bad);
     CHECK_FALSE(Selector::parse(bad));
   }
@@ -137,7 +142,9 @@ TEST_CASE("a plan is checked like an apply and shows a protected object as kept"
   Fixture f;
   f.apply(instance("orders", "mariadb", "deletionProtection: true") + instance("old"));
   CHECK(f.at("POST", "/plan", database("d", "none"), kMember, {{"content-type", "application/yaml"}}).status == 422);
-  auto answer = f.at("POST", "/plan", R"({"documents":[{"object":{"apiVersion":"trove/v1alpha1","kind":"Volume","metadata":{"name":"v"},"spec":{"size":1}}}],
+  auto answer = f.at("POST", "/plan",
+                     R"({"documents":[{"object":{"apiVersion":"trove/v1alpha1","kind":"Volume",
+    "metadata":{"name":"v"},"spec":{"size":1}}}],
     "remove":[{"kind":"DatabaseInstance","name":"orders"},{"kind":"inst","name":"old"}]})");
   REQUIRE(answer.status == 200);
   REQUIRE(f.plans.asked.size() == 1);
@@ -185,14 +192,16 @@ TEST_CASE("the figures count objects and answers") {
   f.at("GET", "/volumes/none");
   CHECK(f.ask("GET", "/metrics", "", kMember).status == 403);
   std::string text = f.ask("GET", "/metrics", "", kAdmin).body;
-  for (const char* line : {"trove_objects{kind=\"DatabaseInstance\"} 2\n", "trove_objects{kind=\"Volume\"} 0\n", "trove_requests_total{code=\"404\"} 1\n",
-                           "trove_requests_total{code=\"200\"} 1\n", "trove_loop_queue 3\n", "trove_loop_actions_total 7\n"}) {
+  for (const char* line : {"trove_objects{kind=\"DatabaseInstance\"} 2\n", "trove_objects{kind=\"Volume\"} 0\n",
+                           "trove_requests_total{code=\"404\"} 1\n", "trove_requests_total{code=\"200\"} 1\n",
+                           "trove_loop_queue 3\n", "trove_loop_actions_total 7\n"}) {
     INFO(line);
     CHECK(text.find(line) != std::string::npos);
   }
   CHECK(text.find("trove_store_revision " + std::to_string(f.store.revision()) + "\n") != std::string::npos);
   f.apply(instance("c"));
-  CHECK(f.ask("GET", "/metrics", "", kAdmin).body.find("trove_objects{kind=\"DatabaseInstance\"} 3\n") != std::string::npos);
+  CHECK(f.ask("GET", "/metrics", "", kAdmin).body.find("trove_objects{kind=\"DatabaseInstance\"} 3\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("the description of the API names every kind and path") {
@@ -203,7 +212,8 @@ TEST_CASE("the description of the API names every kind and path") {
   CHECK(body["openapi"].text() == "3.1.0");
   for (const Kind& kind : all_kinds()) {
     CHECK(body["components"]["schemas"][kind.name].is_map());
-    CHECK(body["paths"]["/apis/trove/v1alpha1/projects/{project}/" + std::string(kind.plural) + "/{name}"]["put"].is_map());
+    CHECK(body["paths"]["/apis/trove/v1alpha1/projects/{project}/" + std::string(kind.plural) + "/{name}"]["put"]
+              .is_map());
   }
   // Every reference leads somewhere.
   size_t at = 0;

@@ -13,10 +13,12 @@ std::string verdict(const http::Response& response) {
   return std::to_string(response.status) + ' ' + body["code"].text() + ' ' + body["path"].text();
 }
 
-std::string all_engines() { return instance("maria") + instance("pg", "postgresql") + instance("red", "redis") + instance("mem", "memcached"); }
+std::string all_engines() {
+  return instance("maria") + instance("pg", "postgresql") + instance("red", "redis") + instance("mem", "memcached");
+}
 std::string group(const std::string& name, const std::string& type, const std::string& parameters) {
-  return "---\napiVersion: trove/v1alpha1\nkind: ConfigurationGroup\nmetadata: {name: " + name + "}\nspec: {datastore: {type: " + type +
-         "}, parameters: {" + parameters + "}}\n";
+  return "---\napiVersion: trove/v1alpha1\nkind: ConfigurationGroup\nmetadata: {name: " + name +
+         "}\nspec: {datastore: {type: " + type + "}, parameters: {" + parameters + "}}\n";
 }
 
 }  // namespace
@@ -32,17 +34,20 @@ TEST_CASE("databases and logins are only made where the engine has them") {
   CHECK(verdict(f.apply(user("ub", "pg"))) == "ok");
   CHECK(verdict(f.apply(user("uc", "red"))) == "ok");
   CHECK(verdict(f.apply(user("ud", "mem"))) == "422 CONFIG_INVALID spec.instanceRef.name");
-  CHECK(verdict(f.apply("apiVersion: trove/v1alpha1\nkind: Backup\nmetadata: {name: b}\nspec: {instanceRef: {name: mem}}\n")) ==
+  CHECK(verdict(f.apply(
+            "apiVersion: trove/v1alpha1\nkind: Backup\nmetadata: {name: b}\nspec: {instanceRef: {name: mem}}\n")) ==
         "422 CONFIG_INVALID spec.instanceRef.name");
 }
 
 TEST_CASE("two objects cannot own one database or login of an instance") {
   Fixture f;
-  REQUIRE(verdict(f.apply(all_engines() + instance("other") + database("a", "maria", "name: shop") + user("u", "maria", "name: app"))) == "ok");
+  REQUIRE(verdict(f.apply(all_engines() + instance("other") + database("a", "maria", "name: shop") +
+                          user("u", "maria", "name: app"))) == "ok");
   CHECK(verdict(f.apply(database("b", "maria", "name: shop"))) == "409 CONFLICT spec.name");
   CHECK(verdict(f.apply(database("shop", "maria"))) == "409 CONFLICT metadata.name");
   CHECK(verdict(f.apply(database("b", "other", "name: shop"))) == "ok");
-  CHECK(verdict(f.apply(database("x", "maria", "name: new") + database("y", "maria", "name: new"))) == "409 CONFLICT spec.name");
+  CHECK(verdict(f.apply(database("new-a", "maria", "name: new") + database("new-b", "maria", "name: new"))) ==
+        "409 CONFLICT spec.name");
   CHECK(verdict(f.apply(user("v", "maria", "name: app"))) == "409 CONFLICT spec.name");
   CHECK(verdict(f.apply(user("v", "maria", "name: app, host: \"10.%\""))) == "ok");
   CHECK(verdict(f.apply(user("w", "other", "name: app"))) == "ok");
@@ -64,20 +69,26 @@ TEST_CASE("grants have the shape of their engine") {
   CHECK(verdict(f.apply(user("a", "maria", "grants: [{privileges: [SELECT], on: \"shop.*\"}]"))) == "ok");
   CHECK(verdict(f.apply(user("b", "maria", "grants: [{privileges: [\"+@read\"], on: \"shop.*\"}]"))) ==
         "422 CONFIG_INVALID spec.grants[0].privileges[0]");
-  CHECK(verdict(f.apply(user("c", "maria", "grants: [{privileges: [SELECT], on: shop}]"))) == "422 CONFIG_INVALID spec.grants[0].on");
+  CHECK(verdict(f.apply(user("c", "maria", "grants: [{privileges: [SELECT], on: shop}]"))) ==
+        "422 CONFIG_INVALID spec.grants[0].on");
   CHECK(verdict(f.apply(user("d", "pg", "grants: [{privileges: [CONNECT], on: shop}]"))) == "ok");
-  CHECK(verdict(f.apply(user("e", "pg", "grants: [{privileges: [SELECT], on: \"shop.*\"}]"))) == "422 CONFIG_INVALID spec.grants[0].on");
-  CHECK(verdict(f.apply(user("g", "red", "grants: [{privileges: [\"+@read\", \"-flushall\"], on: \"orders:*\"}]"))) == "ok");
-  CHECK(verdict(f.apply(user("h", "red", "grants: [{privileges: [SELECT], on: \"*\"}]"))) == "422 CONFIG_INVALID spec.grants[0].privileges[0]");
+  CHECK(verdict(f.apply(user("e", "pg", "grants: [{privileges: [SELECT], on: \"shop.*\"}]"))) ==
+        "422 CONFIG_INVALID spec.grants[0].on");
+  CHECK(verdict(f.apply(user("g", "red", "grants: [{privileges: [\"+@read\", \"-flushall\"], on: \"orders:*\"}]"))) ==
+        "ok");
+  CHECK(verdict(f.apply(user("h", "red", "grants: [{privileges: [SELECT], on: \"*\"}]"))) ==
+        "422 CONFIG_INVALID spec.grants[0].privileges[0]");
 }
 
 TEST_CASE("what PostgreSQL fixes at creation cannot change and MariaDB has no owner") {
   Fixture f;
-  REQUIRE(verdict(f.apply(all_engines() + database("p", "pg", "collate: C.UTF-8") + database("m", "maria", "collate: utf8mb4_bin"))) == "ok");
+  REQUIRE(verdict(f.apply(all_engines() + database("p", "pg", "collate: C.UTF-8") +
+                          database("m", "maria", "collate: utf8mb4_bin"))) == "ok");
   CHECK(verdict(f.apply(database("p", "pg", "collate: de_DE.UTF-8"))) == "422 CONFIG_IMMUTABLE spec.collate");
-  CHECK(verdict(f.apply(database("p", "pg", "collate: C.UTF-8, characterSet: LATIN1"))) == "422 CONFIG_IMMUTABLE spec.characterSet");
+  CHECK(verdict(f.apply(database("p", "pg", "collate: C.UTF-8, characterSet: LATIN1"))) ==
+        "422 CONFIG_IMMUTABLE spec.characterSet");
   CHECK(verdict(f.apply(database("m", "maria", "collate: utf8mb4_general_ci"))) == "ok");
-  CHECK(verdict(f.apply(database("n", "maria", "owner: app"))) == "422 CONFIG_INVALID spec.owner");
+  CHECK(verdict(f.apply(database("owned", "maria", "owner: app"))) == "422 CONFIG_INVALID spec.owner");
 }
 
 TEST_CASE("a volume belongs to one instance") {
@@ -91,9 +102,11 @@ TEST_CASE("a volume belongs to one instance") {
 TEST_CASE("parameters and backups must be of the instance's engine") {
   Fixture f;
   REQUIRE(verdict(f.apply(all_engines() + group("tuned", "mysql", "max_connections: 100") +
-                          "---\napiVersion: trove/v1alpha1\nkind: Backup\nmetadata: {name: full}\nspec: {instanceRef: {name: maria}}\n")) == "ok");
+                          "---\napiVersion: trove/v1alpha1\nkind: Backup\nmetadata: {name: full}\nspec: {instanceRef: "
+                          "{name: maria}}\n")) == "ok");
   CHECK(verdict(f.apply(instance("a", "mariadb", "configurationRef: {name: tuned}"))) == "ok");
-  CHECK(verdict(f.apply(instance("b", "postgresql", "configurationRef: {name: tuned}"))) == "422 CONFIG_INVALID spec.configurationRef.name");
+  CHECK(verdict(f.apply(instance("b", "postgresql", "configurationRef: {name: tuned}"))) ==
+        "422 CONFIG_INVALID spec.configurationRef.name");
   CHECK(verdict(f.apply(instance("c", "mariadb", "bootstrapFrom: {backupRef: {name: full}}"))) == "ok");
   CHECK(verdict(f.apply(instance("d", "postgresql", "bootstrapFrom: {backupRef: {name: full}}"))) ==
         "422 CONFIG_INVALID spec.bootstrapFrom.backupRef.name");
@@ -101,7 +114,8 @@ TEST_CASE("parameters and backups must be of the instance's engine") {
 
 TEST_CASE("a change of shared parameters warns how far it reaches") {
   Fixture f;
-  REQUIRE(verdict(f.apply(group("tuned", "mariadb", "max_connections: 100") + instance("a", "mariadb", "configurationRef: {name: tuned}") +
+  REQUIRE(verdict(f.apply(group("tuned", "mariadb", "max_connections: 100") +
+                          instance("a", "mariadb", "configurationRef: {name: tuned}") +
                           instance("b", "mariadb", "configurationRef: {name: tuned}"))) == "ok");
   auto answer = f.apply(group("tuned", "mariadb", "max_connections: 200"));
   REQUIRE(answer.status == 200);

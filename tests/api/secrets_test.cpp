@@ -23,7 +23,8 @@ TEST_CASE("values are sealed and never shown but by reveal") {
   REQUIRE(answer.status == 200);
   CHECK(answer.body.find(kCanary) == std::string::npos);
   CHECK(everything_stored(f).find(kCanary) == std::string::npos);
-  for (const char* path : {"/secrets", "/secrets/login", "/secrets/login/history", "/secrets/login/events", "/secrets/login/plan"}) {
+  for (const char* path :
+       {"/secrets", "/secrets/login", "/secrets/login/history", "/secrets/login/events", "/secrets/login/plan"}) {
     auto seen = f.at("GET", path);
     INFO(path << ' ' << seen.body);
     CHECK(seen.status == 200);
@@ -104,7 +105,9 @@ TEST_CASE("a sealed value opens only at its place") {
 TEST_CASE("a plan does not see values") {
   Fixture f;
   f.apply(secret("login", std::string("a: ") + kCanary));
-  REQUIRE(f.at("POST", "/plan", secret("login", std::string("a: ") + kCanary), kMember, {{"content-type", "application/yaml"}}).status == 200);
+  REQUIRE(f.at("POST", "/plan", secret("login", std::string("a: ") + kCanary), kMember,
+               {{"content-type", "application/yaml"}})
+              .status == 200);
   REQUIRE(f.plans.asked.size() == 1);
   CHECK(f.plans.asked[0].spec["data"]["a"].text() == f.stored("Secret", "login")->spec["data"]["a"].text());
 }

@@ -119,7 +119,8 @@ void apply_5000() {
 
 void noop_plan() {
   LoopWorld world;
-  for (int i = 0; i < 5000; ++i) {
+  const int instances = 5000;
+  for (int i = 0; i < instances; ++i) {
     const std::string n = std::to_string(i);
     auto add = [&](const char* kind, const std::string& name, Value spec) {
       Resource r;
@@ -139,8 +140,8 @@ void noop_plan() {
   }
   std::vector<double> times;
   size_t actions = 0, ready = 0;
-  for (int round = 0; round < (std::getenv("ROUNDS") ? std::atoi(std::getenv("ROUNDS")) : 5); ++round) {
-    const World snapshot = world.loop->snapshot();
+  const World snapshot = world.loop->snapshot();
+  for (int round = 0; round < 21; ++round) {
     actions = ready = 0;
     auto began = Steady::now();
     for (const auto& [key, object] : snapshot.objects()) {

@@ -128,11 +128,13 @@ inline const Millis kLong{120'000};
 
 class Bed {
  public:
-  explicit Bed(Engine engine, bool with_volume = true) : volume_(with_volume ? dir_ / "volume" : "") {
+  explicit Bed(Engine engine, bool with_volume = true, const std::string& below = "")
+      : volume_(with_volume ? dir_ / "volume" : "") {
     static std::atomic<int> count{0};
     const int number = ++count;
     setenv("TROVE_SERVER", ("trove-test-" + std::to_string(getpid()) + "-" + std::to_string(number)).c_str(), 1);
-    server_dir_ = dir_ / "s";
+    if (!below.empty()) make_directory(dir_.path().string() + below, 0755);
+    server_dir_ = dir_.path().string() + below + "/s";
     make_directory(server_dir_, 0755);
     guest::write_file(server_dir_ + "/guest.json", "{}", 0600);
     if (with_volume) make_directory(volume_, 0755);
@@ -147,6 +149,7 @@ class Bed {
   }
   ~Bed() {
     stop_agent();
+    remove_tree("/tmp/trove-" + sha256_hex(server_dir_).substr(0, 16));
     if (auto mark = engine_mark()) end_process(*mark, SIGKILL, Millis{5'000}, nullptr);
   }
 
@@ -173,16 +176,15 @@ class Bed {
   bool eventually(const std::function<bool(const Report&)>& fits, Millis deadline = kLong) {
     return plane.wait(fits, deadline);
   }
+  // An event with these words, from now on or before.
   bool has_event(const std::string& part, Millis deadline = kLong) {
-    return plane.wait([&](const Report&) { return true; }, deadline) && [&] {
-      for (int i = 0; i < deadline.count() / 50; ++i) {
-        for (const auto& event : plane.events()) {
-          if (event.find(part) != std::string::npos) return true;
-        }
-        usleep(50'000);
+    for (int i = 0; i < deadline.count() / 50; ++i) {
+      for (const auto& event : plane.events()) {
+        if (event.find(part) != std::string::npos) return true;
       }
-      return false;
-    }();
+      usleep(50'000);
+    }
+    return false;
   }
   std::optional<ProcessMark> engine_mark() const {
     const auto text = guest::read_file(server_dir_ + "/run/engine.pid", 100);

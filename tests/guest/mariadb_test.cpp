@@ -1,71 +1,20 @@
 #include <catch2/catch.hpp>
-#include <mysql.h>
 #include <chrono>
-#include "tests/guest/bed.hpp"
+#include "tests/guest/mariadb_client.hpp"
 
 namespace trove::guest {
 
 namespace {
 
-// A client as an application is one: over TCP, with a password.
-class Client {
- public:
-  Client(const Document& at, const std::string& user, const std::string& password, const std::string& database = "") {
-    mysql_ = mysql_init(nullptr);
-    unsigned protocol = MYSQL_PROTOCOL_TCP;
-    mysql_options(mysql_, MYSQL_OPT_PROTOCOL, &protocol);
-    mysql_options(mysql_, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    connected_ = mysql_real_connect(mysql_, at.address.c_str(), user.c_str(), password.c_str(),
-                                    database.empty() ? nullptr : database.c_str(), static_cast<unsigned>(at.port), nullptr, 0);
-  }
-  ~Client() { mysql_close(mysql_); }
-  explicit operator bool() const { return connected_; }
-  bool run(const std::string& sql) {
-    if (mysql_real_query(mysql_, sql.data(), sql.size()) != 0) return false;
-    if (MYSQL_RES* result = mysql_store_result(mysql_)) mysql_free_result(result);
-    return true;
-  }
-  std::string one(const std::string& sql) {
-    if (mysql_real_query(mysql_, sql.data(), sql.size()) != 0) return std::string("error: ") + mysql_error(mysql_);
-    MYSQL_RES* result = mysql_store_result(mysql_);
-    if (!result) return "";
-    MYSQL_ROW row = mysql_fetch_row(result);
-    std::string text = row && row[0] ? row[0] : "";
-    mysql_free_result(result);
-    return text;
-  }
-  std::string error() const { return mysql_error(mysql_); }
-
- private:
-  MYSQL* mysql_;
-  bool connected_ = false;
-};
-
-User user(const std::string& name, const std::string& password, std::vector<Grant> grants, bool superuser = false) {
-  User u;
-  u.name = name;
-  u.host = "%";
-  u.verifier = mariadb_verifier(password);
-  u.grants = std::move(grants);
-  u.superuser = superuser;
-  return u;
-}
-Database database(const std::string& name) {
-  Database d;
-  d.name = name;
-  d.character_set = "utf8mb4";
-  d.collate = "utf8mb4_general_ci";
-  return d;
-}
 const std::vector<Grant> kOrders = {{{"SELECT", "INSERT", "UPDATE", "CREATE"}, "orders.*", false}};
 
 }  // namespace
 
-TEST_CASE("MariaDB comes up with databases and users and heals what others change", "[mariadb]") {
+TEST_CASE("MariaDB comes up with databases and users and heals what others change") {
   Bed bed(Engine::mariadb);
-  bed.document.databases = {database("orders"), database("we`ird'n\"a\\me %_;ü")};
-  bed.document.users = {user("orders_app", "s3cret'\"\\", kOrders), user("root", "rootpw", {}, true),
-                        user("we`ird'n\"a\\me %_;ü", "x", {{{"ALL"}, "we`ird'n\"a\\me %_;ü.*", false}})};
+  bed.document.databases = {mariadb_database("orders"), mariadb_database("we`ird'n\"a\\me %_;ü")};
+  bed.document.users = {mariadb_user("orders_app", "s3cret'\"\\", kOrders), mariadb_user("root", "rootpw", {}, true),
+                        mariadb_user("we`ird'n\"a\\me %_;ü", "x", {{{"ALL"}, "we`ird'n\"a\\me %_;ü.*", false}})};
   const auto began = std::chrono::steady_clock::now();
   REQUIRE(bed.settle());
   const auto took = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - began);
@@ -78,24 +27,24 @@ TEST_CASE("MariaDB comes up with databases and users and heals what others chang
   for (const auto& d : first.databases) CHECK(d.state + d.message == "Applied");
 
   {
-    Client app(bed.document, "orders_app", "s3cret'\"\\", "orders");
+    MariadbClient app(bed.document, "orders_app", "s3cret'\"\\", "orders");
     REQUIRE(app);
     CHECK(app.run("CREATE TABLE t (a INT PRIMARY KEY, b TEXT)"));
     CHECK(app.run("INSERT INTO t VALUES (1, 'one')"));
     CHECK_FALSE(app.run("DROP TABLE t"));
-    CHECK_FALSE(Client(bed.document, "orders_app", "wrong"));
-    Client weird(bed.document, "we`ird'n\"a\\me %_;ü", "x", "we`ird'n\"a\\me %_;ü");
+    CHECK_FALSE(MariadbClient(bed.document, "orders_app", "wrong"));
+    MariadbClient weird(bed.document, "we`ird'n\"a\\me %_;ü", "x", "we`ird'n\"a\\me %_;ü");
     REQUIRE(weird);
     CHECK(weird.run("CREATE TABLE t (a INT)"));
   }
 
-  Client root(bed.document, "root", "rootpw");
+  MariadbClient root(bed.document, "root", "rootpw");
   REQUIRE(root);
   {
     INFO("a dropped user, a changed grant, a changed password and a dropped database are put back");
     REQUIRE(root.run("DROP USER 'orders_app'@'%'"));
     CHECK(bed.has_event("user orders_app was dropped by someone; created again"));
-    CHECK(Client(bed.document, "orders_app", "s3cret'\"\\", "orders"));
+    CHECK(MariadbClient(bed.document, "orders_app", "s3cret'\"\\", "orders"));
 
     REQUIRE(root.run("GRANT DELETE, DROP ON orders.* TO 'orders_app'@'%'"));
     CHECK(bed.has_event("user orders_app was changed by someone (grants); put back"));
@@ -103,7 +52,7 @@ TEST_CASE("MariaDB comes up with databases and users and heals what others chang
 
     REQUIRE(root.run("ALTER USER 'orders_app'@'%' IDENTIFIED BY 'mine now'"));
     CHECK(bed.has_event("(password)"));
-    CHECK(Client(bed.document, "orders_app", "s3cret'\"\\", "orders"));
+    CHECK(MariadbClient(bed.document, "orders_app", "s3cret'\"\\", "orders"));
 
     REQUIRE(root.run("DROP DATABASE `we``ird'n\"a\\me %_;ü`"));
     CHECK(bed.has_event("database we`ird'n\"a\\me %_;ü was dropped by someone; created again"));
@@ -133,7 +82,7 @@ TEST_CASE("MariaDB comes up with databases and users and heals what others chang
   {
     INFO("a suspended document changes nothing");
     bed.document.suspended = true;
-    bed.document.databases.push_back(database("later"));
+    bed.document.databases.push_back(mariadb_database("later"));
     REQUIRE(bed.settle());
     CHECK(bed.state_of_database("later").rfind("Pending", 0) == 0);
     REQUIRE(root.run("DROP USER 'orders_app'@'%'"));
@@ -146,12 +95,12 @@ TEST_CASE("MariaDB comes up with databases and users and heals what others chang
   }
   {
     INFO("what is named as dropped goes, what is merely forgotten stays, one failure stops nothing");
-    bed.document.databases = {database("orders"), database("mysql")};
-    Database broken = database("broken");
+    bed.document.databases = {mariadb_database("orders"), mariadb_database("mysql")};
+    Database broken = mariadb_database("broken");
     broken.character_set = "klingon";
     bed.document.databases.push_back(broken);
-    bed.document.users = {user("new_one", "n", {{{"SELECT; DROP"}, "orders.*", false}}), user("other", "o", kOrders),
-                          user("root", "rootpw", {}, true), user("", "x", {})};
+    bed.document.users = {mariadb_user("new_one", "n", {{{"SELECT; DROP"}, "orders.*", false}}), mariadb_user("other", "o", kOrders),
+                          mariadb_user("root", "rootpw", {}, true), mariadb_user("", "x", {})};
     bed.document.users.back().name = "mariadb.sys";
     bed.document.dropped_users = {{"orders_app", "%"}};
     bed.document.dropped_databases = {"we`ird'n\"a\\me %_;ü", "never there", "sys"};

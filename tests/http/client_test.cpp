@@ -14,7 +14,8 @@ namespace {
 // Accepts one connection after another and hands each to `talk`.
 class Peer {
  public:
-  explicit Peer(std::function<void(int fd)> talk) : talk_(std::move(talk)), fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit Peer(std::function<void(int fd)> talk)
+      : talk_(std::move(talk)), fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -56,7 +57,9 @@ void read_request(int fd) {
     seen.append(bytes, static_cast<size_t>(n));
   }
 }
-bool say(int fd, std::string_view text) { return ::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size()); }
+bool say(int fd, std::string_view text) {
+  return ::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
 
 std::unique_ptr<Client> client_of(const std::string& url, size_t answer_bytes = 1u << 20) {
   auto client = Client::make({.base_url = url, .answer_bytes = answer_bytes});
@@ -82,8 +85,8 @@ TEST_CASE("nothing that becomes a header may hold a line end") {
 }
 
 TEST_CASE("an address is checked before anything is sent") {
-  for (const char* url : {"", "127.0.0.1", "ftp://a", "http://", "http://a:0", "http://a:99999", "http://a:x", "http://u@a",
-                          "http://a/path", "http://[::1"}) {
+  for (const char* url : {"", "127.0.0.1", "ftp://a", "http://", "http://a:0", "http://a:99999", "http://a:x",
+                          "http://u@a", "http://a/path", "http://[::1"}) {
     INFO(url);
     auto client = Client::make({.base_url = url});
     REQUIRE_FALSE(client);
@@ -98,7 +101,8 @@ TEST_CASE("a token travels as a bearer header") {
     out.body = r.header("authorization");
     return out;
   });
-  auto client = Client::make({.base_url = "http://127.0.0.1:" + std::to_string(server->port()), .bearer_token = "t0ken"});
+  auto client =
+      Client::make({.base_url = "http://127.0.0.1:" + std::to_string(server->port()), .bearer_token = "t0ken"});
   REQUIRE(client);
   auto answer = (*client)->call({.path = "/"});
   REQUIRE(answer);
@@ -122,7 +126,8 @@ TEST_CASE("the deadline binds the whole exchange with a server that drips") {
 TEST_CASE("a read that got no answer is unavailable and a write is of unknown outcome") {
   Peer peer([](int fd) { read_request(fd); });
   auto client = client_of(peer.url());
-  for (auto [method, code] : {std::pair{"GET", Code::unavailable}, {"POST", Code::outcome_unknown}, {"DELETE", Code::outcome_unknown}}) {
+  for (auto [method, code] :
+       {std::pair{"GET", Code::unavailable}, {"POST", Code::outcome_unknown}, {"DELETE", Code::outcome_unknown}}) {
     auto answer = client->call({.method = method, .path = "/"});
     REQUIRE_FALSE(answer);
     CHECK(answer.error().code == code);
@@ -142,7 +147,8 @@ TEST_CASE("nobody listening is unavailable also for a write") {
 
 TEST_CASE("an answer beyond the bound is refused whatever its framing") {
   const std::string x(3000, 'x');
-  for (const std::string& head : {std::string("Content-Length: 3000\r\n\r\n") + x, "\r\n" + x, "Transfer-Encoding: chunked\r\n\r\nbb8\r\n" + x}) {
+  for (const std::string& head :
+       {std::string("Content-Length: 3000\r\n\r\n") + x, "\r\n" + x, "Transfer-Encoding: chunked\r\n\r\nbb8\r\n" + x}) {
     Peer peer([&](int fd) {
       read_request(fd);
       say(fd, "HTTP/1.1 200 OK\r\n" + head);
@@ -219,9 +225,9 @@ TEST_CASE("the body of an error is collected even when a stream was asked for") 
   });
   std::string streamed;
   auto answer = client_of(peer.url())->call({.path = "/", .on_data = [&](std::string_view piece) {
-    streamed += piece;
-    return true;
-  }});
+                                               streamed += piece;
+                                               return true;
+                                             }});
   REQUIRE(answer);
   CHECK(answer->body == "none");
   CHECK(streamed.empty());

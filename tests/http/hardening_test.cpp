@@ -88,7 +88,8 @@ TEST_CASE("a compressed body is refused instead of inflated") {
   std::string head = "Content-Encoding: gzip\r\nContent-Length: " + std::to_string(packed.size()) + "\r\n";
   CHECK(status_of(Raw(server->port()).ask(post(head, packed))) == 415);
   CHECK(status_of(Raw(server->port()).ask(post("Content-Encoding: br\r\nTransfer-Encoding: chunked\r\n"))) == 415);
-  CHECK(status_of(Raw(server->port()).ask(post("Content-Encoding: identity\r\nContent-Length: 1\r\n", "i"), " i")) == 200);
+  CHECK(status_of(Raw(server->port()).ask(post("Content-Encoding: identity\r\nContent-Length: 1\r\n", "i"), " i")) ==
+        200);
 }
 
 TEST_CASE("a thousand ranges are ignored") {
@@ -107,7 +108,8 @@ TEST_CASE("a thousand ranges are ignored") {
 
 TEST_CASE("answers are never compressed behind the handler") {
   auto server = serve();
-  std::string answer = Raw(server->port()).ask("GET /plain HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip, br\r\n\r\n", "/plain");
+  std::string answer =
+      Raw(server->port()).ask("GET /plain HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip, br\r\n\r\n", "/plain");
   CHECK(answer.find("GET /plain") != std::string::npos);
   CHECK(answer.find("ncoding") == std::string::npos);
 }
@@ -118,7 +120,8 @@ TEST_CASE("the text of an exception is never sent") {
     throw std::runtime_error("password=hunter2");
   });
   for (const char* path : {"/any", "/other"}) {
-    std::string answer = Raw(server->port()).ask(std::string("GET ") + path + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    std::string answer =
+        Raw(server->port()).ask(std::string("GET ") + path + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     CHECK(status_of(answer) == 500);
     CHECK(answer.find("hunter2") == std::string::npos);
     CHECK(answer.find("EXCEPTION") == std::string::npos);
@@ -141,7 +144,8 @@ TEST_CASE("percent signs in a header are not decoded") {
     out.body = '<' + request.header("x") + '>';
     return out;
   });
-  CHECK(Raw(server->port()).ask("GET / HTTP/1.1\r\nHost: a\r\nX: a%0d%0ab\r\n\r\n", ">").find("<a%0d%0ab>") != std::string::npos);
+  CHECK(Raw(server->port()).ask("GET / HTTP/1.1\r\nHost: a\r\nX: a%0d%0ab\r\n\r\n", ">").find("<a%0d%0ab>") !=
+        std::string::npos);
 }
 
 TEST_CASE("a slow sender is cut off at the request time in the head and in the body") {
@@ -189,8 +193,10 @@ TEST_CASE("ambiguous or malformed heads are refused and close the connection") {
     int status;
   };
   const Case cases[] = {
-      {"both framings", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
-      {"both framings, reversed", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400},
+      {"both framings",
+       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400},
+      {"both framings, reversed",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n", 400},
       {"two equal lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400},
       {"two lengths in one", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\nx", 400},
       {"negative length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400},
@@ -209,14 +215,19 @@ TEST_CASE("ambiguous or malformed heads are refused and close the connection") {
       {"space in target", "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"absolute target", "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"long target", "GET /" + std::string(8'100, 'a') + " HTTP/1.1\r\nHost: a\r\n\r\n", 414},
-      {"multipart", "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 1\r\n\r\nx", 415},
+      {"multipart",
+       "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 1\r\n\r\nx",
+       415},
       {"unknown method", "BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501},
       {"another version", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
       {"not HTTP", "\x16\x03\x01\x02 hello there\r\n\r\n", 400},
-      {"chunk size with sign", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\nx\r\n0\r\n\r\n", 400},
+      {"chunk size with sign", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n+1\r\nx\r\n0\r\n\r\n",
+       400},
       {"chunk with bare line feed", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\nx\n0\n\n", 400},
-      {"chunk longer than said", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n", 400},
-      {"endless chunk extension", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(300, 'e'), 400},
+      {"chunk longer than said",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n", 400},
+      {"endless chunk extension",
+       "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + std::string(300, 'e'), 400},
   };
   for (const Case& one : cases) {
     Raw raw(server->port());
@@ -236,7 +247,8 @@ TEST_CASE("a handler that leaves a streamed body unread ends the connection") {
   });
   Raw raw(server->port());
   std::string answer = raw.ask(
-      "PUT /upload/denied HTTP/1.1\r\nHost: a\r\nContent-Length: 36\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n..");
+      "PUT /upload/denied HTTP/1.1\r\nHost: a\r\nContent-Length: 36\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: "
+      "a\r\n\r\n..");
   CHECK(status_of(answer) == 403);
   CHECK(count(answer, "HTTP/1.1") == 1);
   CHECK(raw.closed());

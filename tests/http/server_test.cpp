@@ -56,7 +56,8 @@ TEST_CASE("a request arrives with its path, query, headers and body") {
     out.status = 201;
     out.content_type = "text/plain";
     out.headers.emplace_back("X-Answer", "yes");
-    out.body = r.method + '|' + r.path + '|' + r.parameter("a b") + '|' + r.header("x-one") + '|' + r.body + '|' + r.remote;
+    out.body =
+        r.method + '|' + r.path + '|' + r.parameter("a b") + '|' + r.header("x-one") + '|' + r.body + '|' + r.remote;
     return out;
   });
   auto client = client_of(*server);
@@ -91,8 +92,10 @@ TEST_CASE("a connection is kept for many requests and each costs little") {
 TEST_CASE("requests that come together are answered in order") {
   auto server = serve();
   Raw raw(server->port());
-  std::string two = "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nonePOST /b HTTP/1.1\r\nHost: a\r\n"
-                    "Transfer-Encoding: chunked\r\n\r\n3;ext=1\r\ntwo\r\n0\r\nTrailer: x\r\n\r\nGET /c HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+  std::string two =
+      "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nonePOST /b HTTP/1.1\r\nHost: a\r\n"
+      "Transfer-Encoding: chunked\r\n\r\n3;ext=1\r\ntwo\r\n0\r\nTrailer: x\r\n\r\nGET /c HTTP/1.1\r\nHost: "
+      "a\r\nConnection: close\r\n\r\n";
   std::string answer = raw.ask(two);
   size_t a = answer.find("POST /a one"), b = answer.find("POST /b two"), c = answer.find("GET /c");
   CHECK(a < b);
@@ -135,7 +138,8 @@ TEST_CASE("a client that asks first is told to continue only when its body is wa
   CHECK(good.receive("\r\n\r\n").starts_with("HTTP/1.1 100 Continue"));
   CHECK(good.ask("ok", "ok").find("POST /x ok") != std::string::npos);
   Raw large(server->port());
-  CHECK(status_of(large.ask("POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")) == 413);
+  CHECK(status_of(large.ask("POST /x HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 11\r\n\r\n")) ==
+        413);
 }
 
 TEST_CASE("an answer is streamed in pieces as they are written") {
@@ -152,10 +156,11 @@ TEST_CASE("an answer is streamed in pieces as they are written") {
   auto client = client_of(*server);
   std::string seen;
   auto answer = client->call({.path = "/park", .on_data = [&](std::string_view piece) {
-    seen += piece;
-    if (seen == "first\n") gate.release();   // had the server kept it back, both would wait for ever
-    return true;
-  }});
+                                seen += piece;
+                                if (seen == "first\n")
+                                  gate.release();  // had the server kept it back, both would wait for ever
+                                return true;
+                              }});
   REQUIRE(answer);
   CHECK(seen == "first\nsecond\n");
   CHECK(answer->body.empty());
@@ -279,8 +284,9 @@ TEST_CASE("beyond the limit of connections a new one is told so and an idle one 
   gate.release();
   CHECK(status_of(one.receive("/busy")) == 200);
   CHECK(status_of(two.receive("/busy")) == 200);
-  Raw fourth(server->port());   // both others are kept and idle by now, or about to be
-  REQUIRE(eventually([&] { return status_of(Raw(server->port()).ask("GET /now HTTP/1.1\r\nHost: a\r\n\r\n", "/now")) == 200; }));
+  Raw fourth(server->port());  // both others are kept and idle by now, or about to be
+  REQUIRE(eventually(
+      [&] { return status_of(Raw(server->port()).ask("GET /now HTTP/1.1\r\nHost: a\r\n\r\n", "/now")) == 200; }));
 }
 
 TEST_CASE("a kept connection is closed when it is idle for too long") {
@@ -309,7 +315,8 @@ TEST_CASE("stopping is quick with idle, half-sent, parked and streaming connecti
     return out;
   });
   asked = server.get();
-  Raw idle(server->port()), half(server->port()), upload(server->port()), waiting(server->port()), streaming(server->port());
+  Raw idle(server->port()), half(server->port()), upload(server->port()), waiting(server->port()),
+      streaming(server->port());
   idle.ask("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /");
   half.send("GET / HTT");
   upload.send("PUT /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf");
@@ -321,7 +328,7 @@ TEST_CASE("stopping is quick with idle, half-sent, parked and streaming connecti
   CHECK(monotonic_ms() - begin < 1'000);
   CHECK(server->open_connections() == 0);
   CHECK_FALSE(Raw(server->port()).connected());
-  CHECK(status_of(waiting.receive()) == 200);   // a parked answer is still delivered
+  CHECK(status_of(waiting.receive()) == 200);  // a parked answer is still delivered
 }
 
 TEST_CASE("an address in use and a bad address are errors") {

@@ -70,7 +70,8 @@ TEST_CASE("a request and its answer pass through TLS") {
 
 TEST_CASE("a TLS connection is kept") {
   Secured secured;
-  auto client = Client::make({.base_url = "https://127.0.0.1:" + std::to_string(secured.server->port()), .ca_file = secured.certificate});
+  auto client = Client::make(
+      {.base_url = "https://127.0.0.1:" + std::to_string(secured.server->port()), .ca_file = secured.certificate});
   REQUIRE(client);
   for (int i = 0; i < 20; ++i) REQUIRE((*client)->call({.path = "/k"}));
   CHECK(secured.server->open_connections() == 1);

@@ -86,7 +86,8 @@ class LoopWorld {
   Millis turn() {
     WatchBatch batch = watch->next(Millis{0});
     bool news = !batch.events.empty() || batch.compacted;
-    if (news || batch.revision) loop->deliver(std::move(batch));
+    // As in production, progress without an event for us is not news that arrives in time.
+    if (news) loop->deliver(std::move(batch));
     Millis wait = loop->step();
     if (guests_answer)
       for (const auto& [id, server] : cloud.servers()) {

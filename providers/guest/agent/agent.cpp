@@ -149,10 +149,13 @@ void Agent::Loop::put_report() {
     report_.restarts = engaged_->keeper.restarts();
     report_.backups = engaged_->backups.states(document_);
     outbox_.add_events(engaged_->keeper.take_events());
-    if (document_.restore && report_.restore_state != "Restoring" &&
-        engaged_->volume.marker().restored_from == document_.restore->id && engaged_->volume.has_data()) {
-      report_.restore_state = "Restored";
+    if (!document_.restore) {
+      report_.restore_state.clear();
       report_.restore_message.clear();
+    } else if (engaged_->volume.has_data()) {
+      const bool ours = engaged_->volume.marker().restored_from == document_.restore->id;
+      report_.restore_state = ours ? "Restored" : "Failed";
+      report_.restore_message = ours ? "" : "the volume held data already; nothing was restored over it";
     }
   }
   report_.engine_started = memory_.engine_started;
@@ -168,13 +171,7 @@ Result<void> Agent::Loop::ensure_data(const Cancel& stop) {
     report_.engine_message = claimed.error().message;
     return claimed;
   }
-  if (e.volume.has_data()) {
-    if (document_.restore && e.volume.marker().restored_from != document_.restore->id) {
-      report_.restore_state = "Failed";
-      report_.restore_message = "the volume held data already; nothing was restored over it";
-    }
-    return {};
-  }
+  if (e.volume.has_data()) return {};
   // An engine that still runs on a data directory that is gone would be fed half of the new one.
   if (!e.keeper.stop(stop)) return fail(Code::unavailable, "the engine does not end");
   Memory fresh;                             // what was applied went with the data; backups taken did not

@@ -112,6 +112,13 @@ Keeper::State Keeper::keep(const Document& document, Millis patience, const Canc
     }
   }
   const std::string address = document.address + ":" + std::to_string(document.port);
+  if (alive() && memory_.applied_address.empty()) {
+    // The agent's memory is lost, the engine is not: a restart to be sure would be an outage for nothing.
+    memory_.applied_address = address;
+    memory_.applied_restart = document.restart;
+    memory_.applied_memory_mib = document.memory_mib;
+    memory_.settled = true;
+  }
   if (mark_.pid != 0 && memory_.applied_address != address && !document.suspended) {
     log::info("restarting the engine", {{"why", "address"}});
     if (!stop(cancel)) return State::starting;

@@ -150,13 +150,14 @@ Result<std::string> MariadbDriver::running_version() {
 }
 
 std::string MariadbDriver::trouble() {
-  // The last line marked as an error says more than the last line.
-  const std::string log = where_.layout.log_dir + "/mariadb.log";
-  const std::string tail = last_words(log, 0, 4000);
-  const size_t at = tail.rfind("[ERROR]");
-  size_t from = at;
-  if (at != std::string::npos && tail.compare(at, 16, "[ERROR] Aborting") == 0) from = tail.rfind("[ERROR]", at - 1);
-  return from == std::string::npos ? "" : std::string(trimmed(tail.substr(from + 7, 240)));
+  // Of the last start, the first line marked as an error: what follows is its consequence.
+  const std::string tail = last_words(where_.layout.log_dir + "/mariadb.log", 0, 8000);
+  const size_t start = tail.rfind("Starting MariaDB");
+  const size_t at = tail.find("[ERROR]", start == std::string::npos ? 0 : start);
+  if (at == std::string::npos) return "";
+  // Lines became one; the next one begins with its date.
+  const size_t end = std::min(tail.find(" 20", at + 8), at + 240);
+  return std::string(trimmed(std::string_view(tail).substr(at + 7, end - at - 7)));
 }
 
 // ---- parameters ------------------------------------------------------------------------------------------------------
@@ -175,17 +176,13 @@ std::string MariadbDriver::refuses(const std::string& name, const std::string& v
 }
 
 Result<std::optional<Setting>> MariadbDriver::setting(const std::string& name) {
-  auto found = variables_.find(name);
-  if (found == variables_.end()) {
-    auto rows = query("SELECT VARIABLE_NAME, GLOBAL_VALUE, VARIABLE_TYPE, READ_ONLY, COMMAND_LINE_ARGUMENT, VARIABLE_SCOPE "
-                      "FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = " + mariadb::quote_text(name));
-    if (!rows) return tl::unexpected<Error>(rows.error());
-    if (rows->empty()) return std::optional<Setting>();
-    const auto& row = (*rows)[0];
-    found = variables_.emplace(name, Variable{row[1].value_or(""), row[2].value_or(""), row[3] == "YES", row[4].has_value(),
-                                              row[5] == "SESSION ONLY"}).first;
-  }
-  const Variable& variable = found->second;
+  auto rows = query("SELECT VARIABLE_NAME, GLOBAL_VALUE, VARIABLE_TYPE, READ_ONLY, COMMAND_LINE_ARGUMENT, VARIABLE_SCOPE "
+                    "FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = " + mariadb::quote_text(name));
+  if (!rows) return tl::unexpected<Error>(rows.error());
+  if (rows->empty()) return std::optional<Setting>();
+  const auto& row = (*rows)[0];
+  const Variable variable{row[1].value_or(""), row[3] == "YES", row[4].has_value(), row[5] == "SESSION ONLY"};
+  types_[name] = row[2].value_or("");
   // Neither a configuration file nor SET GLOBAL could hold it.
   if (variable.session_only || (variable.read_only && !variable.on_command_line)) return std::optional<Setting>();
   return std::optional<Setting>(Setting{variable.value, !variable.read_only});
@@ -195,20 +192,18 @@ Result<void> MariadbDriver::set_live(const std::string& name, const std::string&
   auto known = setting(name);
   if (!known) return tl::unexpected<Error>(known.error());
   if (!*known) return fail(Code::invalid, "unknown system variable");
-  const std::string type = variables_[name].type;
+  const std::string type = types_[name];
   std::string literal = mariadb::quote_text(value);
   if (type != "VARCHAR") {
     if (const auto number = size_of(value)) literal = std::to_string(*number);
     else if (type == "DOUBLE" && value.find_first_not_of("0123456789.+-eE") == std::string::npos && !value.empty()) literal = value;
     else if (const auto word = boolean_of(value); word && type == "BOOLEAN") literal = *word ? "ON" : "OFF";
   }
-  variables_.erase(name);
   return execute("SET GLOBAL " + mariadb::quote_name(name) + " = " + literal);
 }
 
 Result<void> MariadbDriver::reset_live(const std::string& name) {
   if (const auto own = own_settings_.find(name); own != own_settings_.end()) return set_live(name, own->second);
-  variables_.erase(name);
   return execute("SET GLOBAL " + mariadb::quote_name(name) + " = DEFAULT");
 }
 

@@ -47,7 +47,7 @@ class MariadbDriver final : public EngineDriver {
 
  private:
   struct Variable {
-    std::string value, type;
+    std::string value;
     bool read_only = false, on_command_line = false, session_only = false;
   };
   std::string socket_path() const { return where_.layout.socket_dir + "/mysql.sock"; }
@@ -59,7 +59,7 @@ class MariadbDriver final : public EngineDriver {
   std::unique_ptr<mariadb::Connection> connection_;
   std::map<std::string, std::pair<std::string, std::string>> schemata_;      // character set, collation
   std::map<std::pair<std::string, std::string>, Facets> accounts_;           // all but grants
-  std::map<std::string, Variable> variables_;                                // of this pass
+  std::map<std::string, std::string> types_;                                 // of variables asked about
   std::map<std::string, std::string> own_settings_;                          // what configure() wrote by itself
   std::string version_;
 };

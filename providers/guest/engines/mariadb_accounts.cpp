@@ -35,7 +35,6 @@ bool MariadbDriver::is_system_user(const std::string& name, const std::string& h
 }
 
 Result<void> MariadbDriver::refresh(const Document&, bool) {
-  variables_.clear();
   auto schemata = query("SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA");
   if (!schemata) return tl::unexpected<Error>(schemata.error());
   auto accounts = query(

@@ -25,6 +25,7 @@ namespace {
 
 constexpr size_t kTailBytes = 400;               // of a tool's log, quoted in errors
 constexpr size_t kMostEnviron = 256u << 10;      // of a process we look at
+constexpr Millis kAskAgain{1'000};               // between requests to end
 constexpr rlim_t kMostFiles = 16'384;            // open files of an engine, where the hard limit allows
 
 int64_t monotonic_ms() {
@@ -215,9 +216,12 @@ bool end_process(const ProcessMark& mark, int signal, Millis patience, const Can
     reap(mark.pid);
     return true;
   };
-  kill(mark.pid, signal);
-  if (wait(patience)) return true;
-  if (cancel && cancel->is_set()) return false;
+  // Asked again and again: Redis forgets a request that comes while it writes its first log file.
+  for (Millis left = patience; left > Millis{0}; left -= kAskAgain) {
+    if (is_alive(mark)) kill(mark.pid, signal);
+    if (wait(std::min(left, kAskAgain))) return true;
+    if (cancel && cancel->is_set()) return false;
+  }
   // Only the process itself is known to be ours; its session is ours as well when it leads one.
   if (getsid(mark.pid) == mark.pid) kill(-mark.pid, SIGKILL);
   kill(mark.pid, SIGKILL);
