@@ -54,8 +54,9 @@ Failure failure_from_answer(int status, const std::string& body) {
                                 printable(item["code"].text(), 60)});
   }
   if (failure.message.empty()) {
-    failure.message = status == 401 ? "the server does not accept the token"
-                                    : "the server answered with status " + std::to_string(status) + " and no explanation";
+    failure.message = status == 401
+                          ? "the server does not accept the token"
+                          : "the server answered with status " + std::to_string(status) + " and no explanation";
   }
   if (failure.hint.empty() && failure.exit == kAuth) {
     failure.hint = "see which token is used: trovectl config view";
@@ -155,7 +156,9 @@ Try<Listing> Api::list(const Kind& kind, const std::string& selector) {
   return listing;
 }
 
-Try<Value> Api::remove(const Kind& kind, const std::string& name) { return send("DELETE", path_of(kind, name), nullptr); }
+Try<Value> Api::remove(const Kind& kind, const std::string& name) {
+  return send("DELETE", path_of(kind, name), nullptr);
+}
 Try<Value> Api::apply(const Value& body, bool dry_run) {
   return send("POST", base() + "/apply" + (dry_run ? "?dryRun=server" : ""), &body);
 }

@@ -13,7 +13,7 @@ namespace trove::cli {
 enum class Expect { nothing, choice, kind, object, instance, secret, backup, file, project, field };
 
 struct Flag {
-  std::string_view name;               // "output"
+  std::string_view name = {};          // "output"
   char letter = 0;                     // 'o'; 0 = none
   std::string_view value = {};         // "FORMAT"; empty = a switch
   std::string_view doc = {};
@@ -25,7 +25,7 @@ struct Flag {
 struct Command {
   std::string_view name;               // "get", "secret reveal"
   std::string_view group;              // heading in the help
-  std::string_view words;              // "KIND[/NAME]…" for the usage line
+  std::string_view words = {};         // "KIND[/NAME]…" for the usage line
   std::string_view summary;            // one line
   std::string_view details = {};       // paragraphs and examples for --help
   std::vector<Flag> flags = {};

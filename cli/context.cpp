@@ -63,7 +63,8 @@ Try<Millis> Context::timeout(Millis fallback) const {
   if (!args.has("timeout")) return fallback;
   auto parsed = parse_duration(args.get("timeout"));
   if (!parsed) {
-    return usage_error("--timeout: \"" + printable(args.get("timeout")) + "\" is not a duration", "write 30s, 15m or 2h");
+    return usage_error("--timeout: \"" + printable(args.get("timeout")) + "\" is not a duration",
+                       "write 30s, 15m or 2h");
   }
   return *parsed;
 }

@@ -25,7 +25,8 @@ Try<void> files_below(const fs::path& folder, bool recursive, int depth, std::ve
   std::vector<fs::path> entries;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     entries.push_back(it->path());
-    if (entries.size() > kFiles) return usage_error(printable(folder.string()) + " holds more than " + std::to_string(kFiles) + " files");
+    if (entries.size() > kFiles)
+      return usage_error(printable(folder.string()) + " holds more than " + std::to_string(kFiles) + " files");
   }
   if (error) return usage_error("cannot read the folder " + printable(folder.string()) + ": " + error.message());
   std::sort(entries.begin(), entries.end());
@@ -60,7 +61,8 @@ void decode_into(Value value, const std::string& file, const std::string& projec
   }
   if (into.items.size() >= kDocuments) {
     if (into.items.size() == kDocuments) {
-      into.problems.push_back({file, value.at, "", "more than " + std::to_string(kDocuments) + " documents in one call"});
+      into.problems.push_back(
+          {file, value.at, "", "more than " + std::to_string(kDocuments) + " documents in one call"});
     }
     return;
   }
@@ -135,7 +137,8 @@ Try<Documents> load_documents(Context& context) {
       files.push_back(given);
     }
   }
-  if (files.empty()) return usage_error("nothing to read: -f FILE is missing", "a file, a folder, or - for standard input");
+  if (files.empty())
+    return usage_error("nothing to read: -f FILE is missing", "a file, a folder, or - for standard input");
   if (files.size() > kFiles) return usage_error("more than " + std::to_string(kFiles) + " files in one call");
 
   // A file named twice ("-f shop/ -f shop/db.yaml") is read once.
@@ -178,7 +181,9 @@ Failure report_problems(Context& context, const Problems& problems) {
       context.err << "and " << problems.size() - kProblemsShown << " more problems\n";
       break;
     }
-    const char* word = problem.code == Code::conflict ? "conflict:" : problem.code == Code::denied ? "refused:" : "error:";
+    const char* word = problem.code == Code::conflict ? "conflict:"
+                       : problem.code == Code::denied ? "refused:"
+                                                      : "error:";
     std::string text = to_string(problem);
     while (!text.empty() && text.back() == '\n') text.pop_back();
     std::string indented;
@@ -189,7 +194,8 @@ Failure report_problems(Context& context, const Problems& problems) {
     context.err << style.bad(word) << ' ' << indented << '\n';
   }
   bool refused = std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.code == Code::denied; });
-  bool conflict = std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.code == Code::conflict; });
+  bool conflict =
+      std::any_of(problems.begin(), problems.end(), [](const Problem& p) { return p.code == Code::conflict; });
   bool invalid = std::any_of(problems.begin(), problems.end(),
                              [](const Problem& p) { return p.code != Code::denied && p.code != Code::conflict; });
   return Failure{invalid ? kUsage : refused ? kRefused : conflict ? kConflict : kUsage, ""};

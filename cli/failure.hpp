@@ -1,5 +1,5 @@
-// Why a command stopped: an Error with what the user also needs, namely the exit status, who must act and where. Made by
-// whoever notices, printed in one place (print_failure). Plain values; thread-safe.
+// Why a command stopped: an Error with what the user also needs, namely the exit status, who must act and where. Made
+// by whoever notices, printed in one place (print_failure). Plain values; thread-safe.
 #pragma once
 #include <string>
 #include <vector>

@@ -34,7 +34,7 @@ Try<Arguments> parse_flags(const Command& command, std::vector<std::string> word
     if (flag.letter) name = std::string("-") + flag.letter + "," + name;
     CLI::Option* option = flag.value.empty() ? app.add_flag(name) : app.add_option(name, values[i]);
     // One value each: in "-f a.yaml b.yaml" the second is a word, and the command says what it thinks of it.
-    if (!flag.value.empty()) option->expected(1)->take_all();
+    if (!flag.value.empty()) option->expected(1)->take_all()->allow_extra_args(false);
     options.push_back(option);
   }
   try {

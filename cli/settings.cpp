@@ -37,9 +37,9 @@ Try<Value> read_config(const std::string& path) {
   for (const auto& member : config.members()) {
     if (member.key != "server" && member.key != "tokenFile" && member.key != "project") {
       std::string near = nearest(member.key, {"server", "tokenFile", "project"});
-      return usage_error(path + ":" + std::to_string(member.key_at.line) + ": unknown setting \"" +
-                             printable(member.key) + "\"",
-                         near.empty() ? "settings are server, tokenFile and project" : "Did you mean \"" + near + "\"?");
+      return usage_error(
+          path + ":" + std::to_string(member.key_at.line) + ": unknown setting \"" + printable(member.key) + "\"",
+          near.empty() ? "settings are server, tokenFile and project" : "Did you mean \"" + near + "\"?");
     }
     if (!member.value.is_string()) {
       return usage_error(path + ":" + std::to_string(member.value.at.line) + ": " + member.key + " must be a string");

@@ -105,7 +105,8 @@ class Wait {
     one.verdict = judge(goal_, one.target, object);
     if (one.verdict.state == Verdict::State::failed) {
       progress_.clear();
-      Failure failure{kStalled, name + " is stalled: " + printable(joined(one.verdict.reason, one.verdict.message), 1000),
+      Failure failure{kStalled,
+                      name + " is stalled: " + printable(joined(one.verdict.reason, one.verdict.message), 1000),
                       "waiting longer is useless; see: trovectl why " + name};
       const Value last = object ? (*object).at_path("status.lastError") : Value();
       failure.code = printable(last["code"].text(), 60);
@@ -116,7 +117,7 @@ class Wait {
     if (one.verdict.state == Verdict::State::done) {
       // Of many, only those that had to be waited for; the last line counts them all.
       bool news = !one.shown.empty() || watched_.size() == 1;
-      if (before.state != Verdict::State::done && news) progress_.lasting(padded + done_word() + after());
+      if (before.state != Verdict::State::done && news) progress_.lasting(padded + done_word_of(one) + after());
       return {};
     }
     std::string line = padded + printable(joined(one.verdict.reason, one.verdict.message), 300);
@@ -130,6 +131,11 @@ class Wait {
   std::string done_word() const {
     if (goal_.what == Goal::What::deleted) return "deleted";
     return goal_.what == Goal::What::condition ? goal_.type + "=" + goal_.status : "ready";
+  }
+  // A backup is never "ready": it has completed.
+  std::string done_word_of(const Watched& one) const {
+    bool phase = goal_.what == Goal::What::ready && !one.verdict.reason.empty();
+    return phase ? lower(one.verdict.reason) : done_word();
   }
   std::string after() const { return "  (" + format_age(context_.clock.monotonic() - started_) + ")"; }
   size_t done_count() const {

@@ -1,5 +1,5 @@
-// Waiting for objects: what "done" and "hopeless" mean, and the loop that tells the user how it goes. Used by apply, wait,
-// delete, backup and restart. One thread.
+// Waiting for objects: what "done" and "hopeless" mean, and the loop that tells the user how it goes. Used by apply,
+// wait, delete, backup and restart. One thread.
 #pragma once
 #include <string>
 #include <vector>

@@ -77,7 +77,8 @@ void Watcher::follow(const Kind& kind) {
           else if (line["revision"].is_string()) revision = line["revision"].text();
           again = revision != before;
           if (type == "BOOKMARK") return true;
-          push({type == "DELETED" ? WatchEvent::What::deleted : WatchEvent::What::changed, &kind, {line["object"]}, {}});
+          push(
+              {type == "DELETED" ? WatchEvent::What::deleted : WatchEvent::What::changed, &kind, {line["object"]}, {}});
           return true;
         });
         if (!ended) {

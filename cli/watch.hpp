@@ -1,6 +1,6 @@
-// Changes of several kinds as one queue. Each kind has a thread that lists, then follows the server's stream, and starts
-// over when the stream breaks; so after any trouble the reader gets a whole new list and misses nothing.
-// One reader; its constructor's thread owns it. Destroying it ends the threads.
+// Changes of several kinds as one queue. Each kind has a thread that lists, then follows the server's stream, and
+// starts over when the stream breaks; so after any trouble the reader gets a whole new list and misses nothing. One
+// reader; its constructor's thread owns it. Destroying it ends the threads.
 #pragma once
 #include <condition_variable>
 #include <deque>

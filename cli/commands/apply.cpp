@@ -27,7 +27,8 @@ Try<int> run_apply(Context& context) {
     return usage_error("apply takes files, not words", "did you mean -f " + printable(context.args.words[0], 80) + "?");
   }
   std::string dry = context.args.get("dry-run");
-  if (!dry.empty() && dry != "server") return usage_error("--dry-run: only \"server\" is known", "without a server: trovectl validate -f …");
+  if (!dry.empty() && dry != "server")
+    return usage_error("--dry-run: only \"server\" is known", "without a server: trovectl validate -f …");
   auto timeout = context.timeout(kWaitDefault);
   if (!timeout) return tl::unexpected(timeout.error());
   auto settings = context.settings();

@@ -41,10 +41,11 @@ Try<int> run_backup(Context& context) {
   if (!instance) return tl::unexpected(instance.error());
   std::string name = context.args.get("name");
   Value metadata = name.empty() ? Value::map({{"generateName", instance->name + "-"}}) : Value::map({{"name", name}});
-  return make_and_wait(context, Value::map({{"apiVersion", "trove/v1alpha1"},
-                                            {"kind", "Backup"},
-                                            {"metadata", metadata},
-                                            {"spec", Value::map({{"instanceRef", Value::map({{"name", instance->name}})}})}}));
+  return make_and_wait(context,
+                       Value::map({{"apiVersion", "trove/v1alpha1"},
+                                   {"kind", "Backup"},
+                                   {"metadata", metadata},
+                                   {"spec", Value::map({{"instanceRef", Value::map({{"name", instance->name}})}})}}));
 }
 
 }  // namespace trove::cli

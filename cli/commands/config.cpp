@@ -28,7 +28,8 @@ Try<int> run_config_view(Context& context) {
 
 Try<int> run_config_set(Context& context) {
   const auto& words = context.args.words;
-  if (words.size() != 2) return usage_error("config set takes a setting and a value", "settings: server, tokenFile, project");
+  if (words.size() != 2)
+    return usage_error("config set takes a setting and a value", "settings: server, tokenFile, project");
   if (words[0] != "server" && words[0] != "tokenFile" && words[0] != "project") {
     std::string near = nearest(words[0], {"server", "tokenFile", "project"});
     return usage_error("unknown setting \"" + printable(words[0], 60) + "\"" +

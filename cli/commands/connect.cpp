@@ -54,8 +54,9 @@ Try<std::string> first_database(Api& api, const std::string& instance, const std
 }
 
 std::string quoted_for_shell(const std::string& word) {
-  if (!word.empty() && word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=%@+,") ==
-                           std::string::npos) {
+  if (!word.empty() &&
+      word.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=%@+,") ==
+          std::string::npos) {
     return word;
   }
   std::string text = "'";
@@ -102,7 +103,8 @@ Try<int> run_connect(Context& context) {
         if (!first) return tl::unexpected(first.error());
         database = first->empty() ? "postgres" : *first;
       }
-      argv = {"psql", "--host=" + host, "--port=" + port, "--username=" + login->name, "--dbname=" + database, "--no-password"};
+      argv = {"psql",         "--host=" + host, "--port=" + port, "--username=" + login->name, "--dbname=" + database,
+              "--no-password"};
       variable = "PGPASSWORD";
       break;
     }
@@ -136,15 +138,17 @@ Try<int> run_connect(Context& context) {
   }
   const Value& password = (*revealed)["data"][login->key];
   if (!password.is_string()) {
-    return failed(kNotFound, "secret/" + printable(login->secret) + " has no key \"" + printable(login->key, 80) + "\"");
+    return failed(kNotFound,
+                  "secret/" + printable(login->secret) + " has no key \"" + printable(login->key, 80) + "\"");
   }
   context.out.flush();
   auto outcome = context.exec(argv, {variable + "=" + password.text()});
   if (!outcome) {
-    return failed(outcome.error().code == Code::not_found ? kUsage : kInternal, "cannot start " + outcome.error().message,
-                  outcome.error().code == Code::not_found
-                      ? "install the engine's client, or see the command: trovectl connect " + to_string(*target) + " --print"
-                      : "");
+    return failed(
+        outcome.error().code == Code::not_found ? kUsage : kInternal, "cannot start " + outcome.error().message,
+        outcome.error().code == Code::not_found
+            ? "install the engine's client, or see the command: trovectl connect " + to_string(*target) + " --print"
+            : "");
   }
   return *outcome;
 }

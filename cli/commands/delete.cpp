@@ -50,8 +50,11 @@ void say_fate(Context& context, const Target& target, const Value& object) {
     std::string reference = object.at_path("spec.volumeRef.name").text();
     text = "goes: its server, address and engine. ";
     if (!reference.empty()) text += "stays: volume/" + reference + " with the data.";
-    else if (object.at_path("spec.volume.size").int_or(0) == 0) text += "It has no volume: what it holds in memory is lost.";
-    else text += keeps ? "stays: its data volume (deletionPolicy Retain)." : "goes too: ITS DATA VOLUME (deletionPolicy Delete).";
+    else if (object.at_path("spec.volume.size").int_or(0) == 0)
+      text += "It has no volume: what it holds in memory is lost.";
+    else
+      text += keeps ? "stays: its data volume (deletionPolicy Retain)."
+                    : "goes too: ITS DATA VOLUME (deletionPolicy Delete).";
   } else if (kind == "Database") {
     text = keeps ? "stays: the database inside the engine, no longer managed (deletionPolicy Retain)."
                  : "goes: THE DATABASE AND ITS TABLES (deletionPolicy Delete).";
@@ -61,7 +64,8 @@ void say_fate(Context& context, const Target& target, const Value& object) {
     text = keeps ? "stays: the volume and its data, no longer managed (deletionPolicy Retain)."
                  : "goes: THE VOLUME AND ITS DATA (deletionPolicy Delete).";
   } else if (kind == "Backup") {
-    text = keeps ? "stays: the stored backup (deletionPolicy Retain)." : "goes: THE STORED BACKUP (deletionPolicy Delete).";
+    text = keeps ? "stays: the stored backup (deletionPolicy Retain)."
+                 : "goes: THE STORED BACKUP (deletionPolicy Delete).";
   } else if (kind == "BackupSchedule") {
     text = "goes: the schedule. stays: the backups it made.";
   } else {
@@ -78,8 +82,8 @@ Try<void> ask(Context& context, const std::vector<Target>& targets) {
     return usage_error("nothing was deleted: this is no terminal, so nobody can be asked", "to go ahead, add --yes");
   }
   std::string wanted = targets.size() == 1 ? targets[0].name : std::to_string(targets.size());
-  context.err << "\nTo delete, type " << (targets.size() == 1 ? "the name (" : "the number of objects (") << printable(wanted) << "): "
-              << std::flush;
+  context.err << "\nTo delete, type " << (targets.size() == 1 ? "the name (" : "the number of objects (")
+              << printable(wanted) << "): " << std::flush;
   std::string typed;
   std::getline(context.in, typed);
   if (typed != wanted) return usage_error("that is not \"" + printable(wanted) + "\": nothing was deleted");
@@ -125,7 +129,9 @@ Try<int> run_delete(Context& context) {
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   auto late = [&](size_t i) {
     std::string_view kind = there[i].kind->name;
-    return kind == "DatabaseInstance" ? 1 : kind == "Volume" || kind == "ConfigurationGroup" || kind == "Secret" ? 2 : 0;
+    return kind == "DatabaseInstance"                                             ? 1
+           : kind == "Volume" || kind == "ConfigurationGroup" || kind == "Secret" ? 2
+                                                                                  : 0;
   };
   std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return late(a) < late(b); });
 

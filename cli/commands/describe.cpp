@@ -109,9 +109,10 @@ void describe(Context& context, Api& api, const Target& target, const Value& obj
     section(context, style, "Conditions");
     Table table{{"TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}, {}};
     for (const Condition& condition : conditions) {
-      table.rows.push_back({condition.type, condition.status, condition.reason,
-                            condition.last_transition_time.set() ? format_age(now - condition.last_transition_time) : "-",
-                            condition.message});
+      table.rows.push_back(
+          {condition.type, condition.status, condition.reason,
+           condition.last_transition_time.set() ? format_age(now - condition.last_transition_time) : "-",
+           condition.message});
     }
     indented(context, table);
   }
@@ -120,7 +121,8 @@ void describe(Context& context, Api& api, const Target& target, const Value& obj
     section(context, style, "Queued actions");
     Table table{{"STEP", "ACTION", "OBJECT", "DETAIL"}, {}};
     for (const Value& action : (*plan)["actions"].items()) {
-      table.rows.push_back({action["step"].as_written(), action["action"].text(), action["object"].text(), action["detail"].text()});
+      table.rows.push_back(
+          {action["step"].as_written(), action["action"].text(), action["object"].text(), action["detail"].text()});
     }
     indented(context, table);
   }

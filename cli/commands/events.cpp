@@ -40,7 +40,9 @@ Try<int> run_events(Context& context) {
   Time since;
   if (context.args.has("since")) {
     auto age = parse_duration(context.args.get("since"));
-    if (!age) return usage_error("--since: \"" + printable(context.args.get("since"), 60) + "\" is not a duration", "write 10m, 1h or 2d");
+    if (!age)
+      return usage_error("--since: \"" + printable(context.args.get("since"), 60) + "\" is not a duration",
+                         "write 10m, 1h or 2d");
     since = context.clock.wall() - *age;
   }
   bool watch = context.args.has("watch");
@@ -87,7 +89,8 @@ Try<int> run_events(Context& context) {
       Table table{titles, {}};
       for (const Value& event : events) table.rows.push_back(row(event, context.clock.wall(), many));
       widths = widths_of(table, widths);
-      if (first && !context.args.has("no-headers") && (watch || !table.rows.empty())) print_row(context.out, titles, widths);
+      if (first && !context.args.has("no-headers") && (watch || !table.rows.empty()))
+        print_row(context.out, titles, widths);
       for (const auto& cells : table.rows) print_row(context.out, cells, widths);
       if (first && !watch && table.rows.empty()) context.err << "no events\n";
     }

@@ -30,7 +30,8 @@ Try<Answer> fetch(Context& context, const std::vector<Target>& targets) {
   Answer answer;
   answer.single = targets.size() == 1 && !targets[0].name.empty();
   for (const Target& target : targets) {
-    auto it = std::find_if(answer.kinds.begin(), answer.kinds.end(), [&](const Found& f) { return f.kind == target.kind; });
+    auto it =
+        std::find_if(answer.kinds.begin(), answer.kinds.end(), [&](const Found& f) { return f.kind == target.kind; });
     if (it == answer.kinds.end()) it = answer.kinds.insert(answer.kinds.end(), {target.kind, {}});
     if (target.name.empty()) {
       auto listing = (*api)->list(*target.kind, selector);
@@ -57,7 +58,8 @@ void print_tables(Context& context, const Output& output, const std::vector<Foun
     if (found.objects.empty()) continue;
     if (!first) context.out << '\n';
     first = false;
-    print(context.out, table_of(*found.kind, found.objects, context.clock.wall(), options), !context.args.has("no-headers"));
+    print(context.out, table_of(*found.kind, found.objects, context.clock.wall(), options),
+          !context.args.has("no-headers"));
   }
   if (first) context.err << "nothing found in project " << context.project() << '\n';
 }

@@ -13,7 +13,8 @@ namespace {
 std::string source_of(const Documents& documents, const std::vector<std::string>& given) {
   size_t count = documents.items.size();
   std::string text = std::to_string(count) + (count == 1 ? " object" : " objects") + " from ";
-  return text + (given.size() == 1 ? (given[0] == "-" ? "<stdin>" : printable(given[0])) : std::to_string(given.size()) + " places");
+  return text + (given.size() == 1 ? (given[0] == "-" ? "<stdin>" : printable(given[0]))
+                                   : std::to_string(given.size()) + " places");
 }
 
 // The plan for -f (and --remove), its problems reported.

@@ -15,7 +15,8 @@ bool refers(const Value& from, const Value& to) {
 
 bool owned(const Value& object, const Value& owner) {
   for (const Value& reference : object.at_path("metadata.ownerReferences").items()) {
-    if (reference["kind"].text() == owner["kind"].text() && reference["name"].text() == owner.at_path("metadata.name").text()) {
+    if (reference["kind"].text() == owner["kind"].text() &&
+        reference["name"].text() == owner.at_path("metadata.name").text()) {
       return true;
     }
   }
@@ -48,7 +49,8 @@ std::vector<const Value*> Relations::needs(const Value& object) const {
   std::vector<const Value*> found;
   for (const Reference& reference : references_of(resource_from_value(object))) {
     const Value* other = find(reference.kind, reference.name);
-    if (other && other != &object && std::find(found.begin(), found.end(), other) == found.end()) found.push_back(other);
+    if (other && other != &object && std::find(found.begin(), found.end(), other) == found.end())
+      found.push_back(other);
   }
   return found;
 }
@@ -59,7 +61,8 @@ std::vector<const Value*> Relations::dependants(const Value& object) const {
   bool instance = object["kind"].text() == "DatabaseInstance";
   for (const Value& other : objects_) {
     if (&other == &object) continue;
-    if (owned(other, object) || (instance && other.at_path("spec.instanceRef.name").text() == name)) found.push_back(&other);
+    if (owned(other, object) || (instance && other.at_path("spec.instanceRef.name").text() == name))
+      found.push_back(&other);
   }
   return found;
 }

@@ -35,7 +35,8 @@ Try<int> run_secret_reveal(Context& context) {
     if (!value) {
       std::string keys;
       for (const auto& member : data.members()) keys += (keys.empty() ? "" : ", ") + printable(member.key, 60);
-      return failed(kNotFound, "secret/" + printable(name) + " has no key \"" + printable(key, 60) + "\"", "keys: " + keys);
+      return failed(kNotFound, "secret/" + printable(name) + " has no key \"" + printable(key, 60) + "\"",
+                    "keys: " + keys);
     }
     context.out << value->text() << '\n';   // as it is: this is for programs
     return kOk;

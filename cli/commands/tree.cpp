@@ -10,11 +10,17 @@ namespace trove::cli {
 namespace {
 
 constexpr int kTreeDepth = 4;
+constexpr size_t kIdCharacters = 8;
 
 struct Line {
   std::string branch, name, remark;
   bool bad = false;
 };
+
+// A uuid is known by its beginning; the whole of it stands in `describe`.
+std::string shortened(const std::string& id) {
+  return id.size() > kIdCharacters ? id.substr(0, kIdCharacters) + "…" : id;
+}
 
 std::string state_of(const Value& object, bool& bad) {
   if (object.at_path("metadata.deletionTimestamp").is_string()) return "deleting";
@@ -50,10 +56,12 @@ std::string remark_of(const Value& object, const Relations& relations, Time now,
     if (users > 1) add("(shared by " + std::to_string(users) + ")");
   }
   if (kind == "BackupSchedule") {
-    if (auto last = parse_time(object.at_path("status.lastRun").text())) add("last " + format_age(now - *last) + " ago");
+    if (auto last = parse_time(object.at_path("status.lastRun").text()))
+      add("last " + format_age(now - *last) + " ago");
     if (auto next = parse_time(object.at_path("status.nextRun").text())) add("next in " + format_age(*next - now));
   }
-  if (kind == "Backup" && object.at_path("status.bytes").is_int()) add(human_bytes(object.at_path("status.bytes").int_or(0)));
+  if (kind == "Backup" && object.at_path("status.bytes").is_int())
+    add(human_bytes(object.at_path("status.bytes").int_or(0)));
   return text;
 }
 
@@ -72,10 +80,12 @@ class Tree {
  private:
   void below(const Value& object, const std::string& indent, int depth) {
     if (depth >= kTreeDepth) return;
-    const auto& members = object["kind"].text() == "DatabaseInstance" ? object.at_path("status.members").items() : Value::List{};
+    const auto& members =
+        object["kind"].text() == "DatabaseInstance" ? object.at_path("status.members").items() : Value::List{};
     std::vector<const Value*> children;
     if (depth == 0) {
-      // What the root stands on is shown beside what stands on it; deeper down only the latter, or it would go in circles.
+      // What the root stands on is shown beside what stands on it; deeper down only the latter, or it would go in
+      // circles.
       for (const Value* other : relations_.needs(object)) {
         if (object["kind"].text() == "DatabaseInstance") children.push_back(other);
       }
@@ -83,9 +93,10 @@ class Tree {
     for (const Value* other : relations_.dependants(object)) {
       if (std::find(children.begin(), children.end(), other) == children.end()) children.push_back(other);
     }
-    children.erase(std::remove_if(children.begin(), children.end(),
-                                  [&](const Value* c) { return std::find(seen_.begin(), seen_.end(), c) != seen_.end(); }),
-                   children.end());
+    children.erase(
+        std::remove_if(children.begin(), children.end(),
+                       [&](const Value* c) { return std::find(seen_.begin(), seen_.end(), c) != seen_.end(); }),
+        children.end());
     // A generated password hangs under its user, not beside it.
     children.erase(std::remove_if(children.begin(), children.end(), [&](const Value* child) {
       for (const Value& owner : (*child).at_path("metadata.ownerReferences").items()) {
@@ -104,7 +115,8 @@ class Tree {
     for (const Value& member : members) {
       Line line{indent + (++index == total ? "└─ " : "├─ "), member["name"].text(), member["role"].text()};
       for (const char* field : {"server", "volume", "port"}) {
-        if (std::string id = member[field].text(); !id.empty()) line.remark += "   " + std::string(field) + " " + id;
+        if (std::string id = member[field].text(); !id.empty())
+          line.remark += "   " + std::string(field) + " " + shortened(id);
       }
       if (std::string address = member["address"].text(); !address.empty()) line.remark += "   " + address;
       if (std::string health = member["health"].text(); !health.empty()) {
@@ -115,7 +127,8 @@ class Tree {
     }
     for (const Value* child : children) {
       bool last = ++index == total;
-      Line line{indent + (last ? "└─ " : "├─ "), (*child)["kind"].text() + "/" + child->at_path("metadata.name").text(), ""};
+      Line line{indent + (last ? "└─ " : "├─ "), (*child)["kind"].text() + "/" + child->at_path("metadata.name").text(),
+                ""};
       line.remark = remark_of(*child, relations_, now_, line.bad);
       lines_.push_back(line);
       below(*child, indent + (last ? "   " : "│  "), depth + 1);

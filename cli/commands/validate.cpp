@@ -6,7 +6,8 @@ namespace trove::cli {
 
 Try<int> run_validate(Context& context) {
   if (!context.args.words.empty()) {
-    return usage_error("validate takes files, not words", "did you mean -f " + printable(context.args.words[0], 80) + "?");
+    return usage_error("validate takes files, not words",
+                       "did you mean -f " + printable(context.args.words[0], 80) + "?");
   }
   // Offline: a broken configuration file or a missing TROVE_DATA is no reason to refuse.
   auto documents = load_documents(context);
@@ -22,7 +23,8 @@ Try<int> run_validate(Context& context) {
     static const Resource elsewhere;
     check_references(set, values, [](const Key&) { return &elsewhere; }, documents->problems);
     for (Problem& problem : documents->problems) {
-      if (problem.file.empty() && problem.document >= 0 && static_cast<size_t>(problem.document) < documents->items.size()) {
+      if (problem.file.empty() && problem.document >= 0 &&
+          static_cast<size_t>(problem.document) < documents->items.size()) {
         problem.file = documents->items[static_cast<size_t>(problem.document)].file;
       }
     }

@@ -30,7 +30,8 @@ State state_of(const Value& object, const std::vector<Condition>& conditions) {
     auto* ready = find_condition(conditions, "Ready");
     auto* synced = find_condition(conditions, "Synced");
     bool quiet = !ready && (kind == "Secret" || kind == "ConfigurationGroup");
-    state.converged = quiet || (ready && ready->status == "True" && observed >= generation && (!synced || synced->status == "True"));
+    state.converged =
+        quiet || (ready && ready->status == "True" && observed >= generation && (!synced || synced->status == "True"));
     state.headline = "generation " + std::to_string(generation) + ", observed " + std::to_string(observed);
     if (ready && ready->status == "True" && !state.converged) state.headline += "; it serves, but changes are open";
   }
@@ -84,7 +85,8 @@ class Chain {
     bool deeper = false;
     for (const Value* need : relations_.needs(object)) {
       auto theirs = conditions_of((*need)["status"]);
-      if (state_of(*need, theirs).converged || std::find(visited_.begin(), visited_.end(), need) != visited_.end()) continue;
+      if (state_of(*need, theirs).converged || std::find(visited_.begin(), visited_.end(), need) != visited_.end())
+        continue;
       visited_.push_back(need);
       print(*need, depth + 1);
       deeper = true;
@@ -101,8 +103,8 @@ class Chain {
   void print_error(const Value& object, const std::string& inner) {
     const Value& error = object.at_path("status.lastError");
     if (!error.is_map() || error["code"].text().empty()) return;
-    context_.out << inner << "   " << style_.bad(printable(error["code"].text(), 60)) << ": " << printable(error["message"].text(), 500)
-                 << '\n';
+    context_.out << inner << "   " << style_.bad(printable(error["code"].text(), 60)) << ": "
+                 << printable(error["message"].text(), 500) << '\n';
     std::string who = error["actor"].text();
     context_.out << inner << "   Who must act: " << (who.empty() ? "unknown" : printable(who, 60));
     if (who == "System") context_.out << " (it tries again by itself)";
@@ -122,7 +124,8 @@ class Chain {
     if (!plan) return false;   // why explains what it can; a missing plan is no reason to say nothing
     bool said = false;
     for (const Value& entry : (*plan)["waiting"].items()) {
-      context_.out << inner << "   Waiting: " << printable(entry["object"].text(), 200) << "  " << printable(entry["reason"].text(), 100);
+      context_.out << inner << "   Waiting: " << printable(entry["object"].text(), 200) << "  "
+                   << printable(entry["reason"].text(), 100);
       if (!entry["message"].text().empty()) context_.out << "  " << printable(entry["message"].text(), 500);
       context_.out << '\n';
       said = true;
@@ -130,9 +133,11 @@ class Chain {
     const auto& actions = (*plan)["actions"].items();
     if (!actions.empty()) {
       const Value& next = actions.front();
-      context_.out << inner << "   Next step: " << printable(next["action"].text(), 100) << "  " << printable(next["object"].text(), 200);
+      context_.out << inner << "   Next step: " << printable(next["action"].text(), 100) << "  "
+                   << printable(next["object"].text(), 200);
       if (!next["detail"].text().empty()) context_.out << "  " << printable(next["detail"].text(), 300);
-      if (actions.size() > 1) context_.out << "  (then " << actions.size() - 1 << " more; see: trovectl plan " << object_name(object) << ")";
+      if (actions.size() > 1)
+        context_.out << "  (then " << actions.size() - 1 << " more; see: trovectl plan " << object_name(object) << ")";
       context_.out << '\n';
       said = true;
     }

@@ -156,7 +156,8 @@ std::string bash_script() {
     for (const Command& command : commands()) {
       bool has_two = command.name.find(' ') != std::string_view::npos;
       if (command.hidden || has_two != two) continue;
-      text += "      '" + std::string(command.name) + "'" + (two ? "" : "' '*") + ") flags='" + joined(flag_words(command)) + "' ;;\n";
+      text += "      '" + std::string(command.name) + "'" + (two ? "" : "' '*") + ") flags='" +
+              joined(flag_words(command)) + "' ;;\n";
     }
   }
   text +=
@@ -165,7 +166,8 @@ std::string bash_script() {
       "    return\n"
       "  fi\n"
       "  case \"${words[-2]}\" in\n"
-      "    -f|--filename|--token-file) mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); compopt -o filenames; return ;;\n"
+      "    -f|--filename|--token-file) mapfile -t COMPREPLY < <(compgen -f -- \"$current\"); compopt -o filenames; "
+      "return ;;\n"
       "  esac\n"
       "  mapfile -t answers < <(trovectl __complete \"${words[@]:1}\" 2>/dev/null)\n"
       "  local answer\n"
@@ -249,7 +251,8 @@ std::string fish_script() {
     std::string word(command.name.substr(0, space));
     if (std::find(done.begin(), done.end(), word) == done.end()) {
       done.push_back(word);
-      text += "complete -c trovectl -n __fish_use_subcommand -a '" + word + "' -d '" + fish_quoted(command.summary) + "'\n";
+      text +=
+          "complete -c trovectl -n __fish_use_subcommand -a '" + word + "' -d '" + fish_quoted(command.summary) + "'\n";
     }
     for (const Flag& flag : command.flags) {
       text += "complete -c trovectl -n '__fish_seen_subcommand_from " + word + "' -l " + std::string(flag.name);

@@ -68,7 +68,8 @@ Try<Output> output_of(const Context& context, const std::vector<Format>& allowed
     output.format = name.format;
     if (size_t equals = text.find('='); equals != std::string::npos) output.argument = text.substr(equals + 1);
     if (name.argument == output.argument.empty()) {
-      return usage_error(name.argument ? "-o " + word + " needs a value: -o " + word + "=…" : "-o " + word + " takes no value");
+      return usage_error(name.argument ? "-o " + word + " needs a value: -o " + word + "=…"
+                                       : "-o " + word + " takes no value");
     }
     return output;
   }

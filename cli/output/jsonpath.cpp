@@ -41,7 +41,9 @@ class PathParser {
   void skip_blanks() {
     while (peek() == ' ' || peek() == '\t') ++at_;
   }
-  static bool ends_key(char c) { return c == '\0' || std::string_view(".[]{}()=!<> \t").find(c) != std::string_view::npos; }
+  static bool ends_key(char c) {
+    return c == '\0' || std::string_view(".[]{}()=!<> \t").find(c) != std::string_view::npos;
+  }
 
   Result<std::vector<Step>> path() {
     std::vector<Step> steps;

@@ -13,7 +13,8 @@ inline constexpr size_t kTemplateBytes = 16u << 10;
 inline constexpr int kTemplateRanges = 8;           // nested
 inline constexpr size_t kTemplateOutput = 64u << 20;
 
-// A template evaluated over `root`. Several results of one {…} are joined by spaces; a path that finds nothing is empty.
+// A template evaluated over `root`. Several results of one {…} are joined by spaces; a path that finds nothing is
+// empty.
 Result<std::string> jsonpath(std::string_view text, const Value& root);
 // One path with or without braces and leading dot (".status.phase"): all it finds.
 Result<std::vector<const Value*>> find_all(std::string_view path, const Value& root);

@@ -55,7 +55,8 @@ void render_object(const Value& object, const PlanView& view, std::string& out) 
   std::vector<Row> rows;
   size_t path_width = 0, values_width = 0;
   for (const Value& change : changes) {
-    // A new object is made as a whole: what was there before, and what changing each field would do, is beside the point.
+    // A new object is made as a whole: what was there before, and what changing each field would do, is beside the
+    // point.
     bool fresh = object["op"].text() == "create";
     std::string values = (fresh ? "" : shown(change["before"]) + " → ") + shown(change["after"]);
     std::string what = fresh ? "" : change["change"].text();
@@ -64,7 +65,8 @@ void render_object(const Value& object, const PlanView& view, std::string& out) 
     if (!rows.back().change.empty()) values_width = std::max(values_width, characters(rows.back().values));
   }
   for (const Row& row : rows) {
-    std::string line = "    " + padded(row.path, path_width) + "  " + padded(row.values, row.change.empty() ? 0 : values_width);
+    std::string line =
+        "    " + padded(row.path, path_width) + "  " + padded(row.values, row.change.empty() ? 0 : values_width);
     if (!row.change.empty()) line += "   " + (loud(row.change) ? view.style.bad(row.change) : row.change);
     out += line + '\n';
   }
@@ -75,7 +77,9 @@ void render_object(const Value& object, const PlanView& view, std::string& out) 
 
 std::string interruption(const Value& action) {
   const Value& interrupts = action["interrupts"];
-  std::string text = interrupts.is_string() ? interrupts.text() : interrupts.bool_or(false) ? "interrupts the database" : "";
+  std::string text = interrupts.is_string()      ? interrupts.text()
+                     : interrupts.bool_or(false) ? "interrupts the database"
+                                                 : "";
   std::string change = action["change"].text();
   if (text.empty() || !loud(change)) return text;
   return change + ": " + text;
@@ -90,7 +94,8 @@ void render_actions(const Value& plan, const PlanView& view, std::string& out) {
     step_width = std::max(step_width, action["step"].as_written().size());
     action_width = std::max(action_width, characters(printable(action["action"].text())));
     object_width = std::max(object_width, characters(printable(action["object"].text())));
-    if (!interruption(action).empty()) detail_width = std::max(detail_width, characters(printable(action["detail"].text(), 200)));
+    if (!interruption(action).empty())
+      detail_width = std::max(detail_width, characters(printable(action["detail"].text(), 200)));
   }
   for (const Value& action : actions) {
     std::string step = action["step"].as_written();
@@ -116,7 +121,8 @@ void render_waiting(const Value& plan, const PlanView& view, std::string& out) {
   }
   for (const Value& entry : waiting) {
     std::string line = "  " + padded(printable(entry["object"].text()), object_width) + "  " +
-                       padded(printable(entry["reason"].text()), reason_width) + "  " + printable(entry["message"].text(), 300);
+                       padded(printable(entry["reason"].text()), reason_width) + "  " +
+                       printable(entry["message"].text(), 300);
     while (!line.empty() && line.back() == ' ') line.pop_back();
     out += line + '\n';
   }
@@ -139,7 +145,8 @@ std::string render_plan(const Value& plan, const PlanView& view) {
     if (!view.from.empty()) out += ", " + view.from;
     out += " (revision " + plan["revision"].as_written();
     // The day is today; the clock time is what one compares.
-    if (std::string seen = plan["observedAt"].text(); seen.size() >= 20) out += ", observed " + printable(seen.substr(11));
+    if (std::string seen = plan["observedAt"].text(); seen.size() >= 20)
+      out += ", observed " + printable(seen.substr(11));
     out += ")\n";
   }
   bool first = true;

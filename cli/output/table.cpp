@@ -28,7 +28,8 @@ void print_row(std::ostream& out, const std::vector<std::string>& cells, const s
   for (size_t i = 0; i < cells.size(); ++i) {
     std::string cell = printable(cells[i], kCellCharacters);
     line += cell;
-    if (i + 1 < cells.size() && i < widths.size()) line.append(widths[i] + 3 - std::min(widths[i], characters(cell)), ' ');
+    if (i + 1 < cells.size() && i < widths.size())
+      line.append(widths[i] + 3 - std::min(widths[i], characters(cell)), ' ');
   }
   while (!line.empty() && line.back() == ' ') line.pop_back();
   out << line << '\n';

@@ -148,10 +148,16 @@ Database read_database(Reader& r, const Value& v) {
 
 Value user_value(const User& u) {
   Value grants = list_value(u.grants, [](const Grant& g) {
-    return Value::map({{"privileges", texts_value(g.privileges)}, {"on", g.on}, {"withGrantOption", g.with_grant_option}});
+    return Value::map(
+        {{"privileges", texts_value(g.privileges)}, {"on", g.on}, {"withGrantOption", g.with_grant_option}});
   });
-  return Value::map({{"name", u.name}, {"host", u.host}, {"verifier", u.verifier}, {"grants", std::move(grants)},
-                     {"maxConnections", u.max_connections}, {"superuser", u.superuser}, {"drift", drift_word(u.drift)}});
+  return Value::map({{"name", u.name},
+                     {"host", u.host},
+                     {"verifier", u.verifier},
+                     {"grants", std::move(grants)},
+                     {"maxConnections", u.max_connections},
+                     {"superuser", u.superuser},
+                     {"drift", drift_word(u.drift)}});
 }
 User read_user(Reader& r, const Value& v) {
   User u;
@@ -175,7 +181,8 @@ Value item_value(const ItemState& s) {
   return Value::map({{"name", s.name}, {"host", s.host}, {"state", s.state}, {"message", s.message}});
 }
 constexpr std::string_view kItemStates[] = {"Applied", "Pending", "Drifted", "Failed", "Dropped"};
-constexpr std::string_view kEngineStates[] = {"", "Starting", "Running", "Stopped", "Failed", "Initialising", "Restoring"};
+constexpr std::string_view kEngineStates[] = {"",       "Starting",     "Running",  "Stopped",
+                                              "Failed", "Initialising", "Restoring"};
 constexpr std::string_view kBackupStates[] = {"Running", "Completed", "Failed"};
 constexpr std::string_view kRestoreStates[] = {"", "Restoring", "Restored", "Failed"};
 

@@ -53,9 +53,14 @@ Error errno_error(std::string_view doing, const std::string& path) {
   return Error{code, "cannot " + std::string(doing) + " " + path + ": " + strerror(number), {}, {}};
 }
 
-Result<Stamp> stamp_of(const std::string& path) {
+Fd open_directory(const std::string& path) {
+  return Fd(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+}
+
+Result<Stamp> stamp_of(const std::string& path, const Fd* directory) {
   struct stat s {};
-  if (lstat(path.c_str(), &s) != 0) return tl::unexpected(errno_error("read", path));
+  const int at = directory ? directory->get() : AT_FDCWD;
+  if (fstatat(at, path.c_str(), &s, AT_SYMLINK_NOFOLLOW) != 0) return tl::unexpected(errno_error("read", path));
   if (!S_ISREG(s.st_mode)) return fail(Code::corrupt, path + " is not a regular file");
   const auto nanoseconds = [](const timespec& t) { return int64_t{t.tv_sec} * 1'000'000'000 + t.tv_nsec; };
   return Stamp{s.st_dev, s.st_ino, s.st_size, nanoseconds(s.st_mtim), nanoseconds(s.st_ctim)};

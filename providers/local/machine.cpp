@@ -1,10 +1,9 @@
 #include "providers/local/machine.hpp"
 #include "providers/local/memory_group.hpp"
-#include <sys/stat.h>
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <set>
+#include <unordered_set>
 
 namespace trove {
 
@@ -73,11 +72,12 @@ Inventory Machine::observe() {
   {
     const auto lock = state_.read_lock();
     const auto servers = state_.all_servers();
-    std::set<std::string> present;
+    const Fd directory = open_directory(state_.servers());
+    std::unordered_set<std::string> present;
     for (const ServerRecord* record : servers.rows) {
       using State = ServerRecord::State;
       Server server = record->server;
-      const auto agent = state_.agent(server.id);
+      const auto agent = state_.agent(server.id, &directory);
       const bool running = agent && is_running(**agent, to_string(server.token));
       server.status = record->state == State::deleting ? Server::Status::deleting
                       : running                        ? Server::Status::active

@@ -39,8 +39,8 @@ bool is_left_over(const Entry& entry) {
 }  // namespace
 
 template <class Record>
-Result<const Record*> RecordCache<Record>::read(const std::string& path, const std::string& id) {
-  const auto stamp = stamp_of(path);
+Result<const Record*> RecordCache<Record>::read(const std::string& path, const std::string& id,
+                                                const Result<Stamp>& stamp) {
   if (!stamp) {
     kept_.erase(path);
     return tl::unexpected(stamp.error());
@@ -131,10 +131,12 @@ Table<Record> State::read_all(const std::string& directory, RecordCache<Record>&
     table.trouble.push_back(shown(directory) + ": " + entries.error().message);
     return table;
   }
+  const Fd open = open_directory(directory);
   for (const Entry& entry : *entries) {
-    const auto [id, path] = name(entry);
+    const auto [id, relative] = name(entry);
     if (id.empty()) continue;
-    const auto record = cache.read(path, id);
+    const std::string path = directory + "/" + relative;
+    const auto record = cache.read(path, id, open ? stamp_of(relative, &open) : stamp_of(path));
     if (record) {
       table.rows.push_back(*record);
     } else if (record.error().code != Code::not_found) {
@@ -148,15 +150,13 @@ Table<Record> State::read_all(const std::string& directory, RecordCache<Record>&
 }
 
 Table<PortRecord> State::all_ports() {
-  return read_all(ports(), port_cache_, [this](const Entry& entry) {
-    return std::pair(id_of_file(entry), ports() + "/" + entry.name);
-  });
+  return read_all(ports(), port_cache_, [](const Entry& entry) { return std::pair(id_of_file(entry), entry.name); });
 }
 
 // A volume's directory that lost its volume.json still holds data: that is trouble, not absence.
 Table<VolumeRecord> State::all_volumes() {
-  auto table = read_all(volumes(), volume_cache_, [this](const Entry& entry) {
-    return std::pair(id_of_directory(entry), volumes() + "/" + entry.name + "/volume.json");
+  auto table = read_all(volumes(), volume_cache_, [](const Entry& entry) {
+    return std::pair(id_of_directory(entry), entry.name + "/volume.json");
   });
   for (const std::string& id : table.missing) {
     if (!exists(volume_disk(id))) continue;
@@ -167,8 +167,8 @@ Table<VolumeRecord> State::all_volumes() {
 }
 
 Table<ServerRecord> State::all_servers() {
-  return read_all(servers(), server_cache_, [this](const Entry& entry) {
-    return std::pair(id_of_directory(entry), servers() + "/" + entry.name + "/server.json");
+  return read_all(servers(), server_cache_, [](const Entry& entry) {
+    return std::pair(id_of_directory(entry), entry.name + "/server.json");
   });
 }
 
@@ -196,8 +196,10 @@ Result<const VolumeRecord*> State::volume(const std::string& id) {
 Result<const ServerRecord*> State::server(const std::string& id) {
   return one(server_cache_, server_file(id), id, "InstanceNotFound: Instance");
 }
-Result<const AgentRecord*> State::agent(const std::string& server_id) {
-  return agent_cache_.read(agent_file(server_id), server_id);
+Result<const AgentRecord*> State::agent(const std::string& server_id, const Fd* servers_directory) {
+  const std::string path = agent_file(server_id);
+  if (!servers_directory || !*servers_directory) return agent_cache_.read(path, server_id);
+  return agent_cache_.read(path, server_id, stamp_of(path.substr(servers().size() + 1), servers_directory));
 }
 
 Result<std::vector<Flavor>> State::flavors() {

@@ -19,7 +19,8 @@ class RecordCache {
   using Decode = Result<Record> (*)(const Value&, const std::string& id);
   explicit RecordCache(Decode decode) : decode_(decode) {}
   // not_found; corrupt (stays so until the file changes); denied and unavailable when it cannot be read.
-  Result<const Record*> read(const std::string& path, const std::string& id);
+  Result<const Record*> read(const std::string& path, const std::string& id, const Result<Stamp>& stamp);
+  Result<const Record*> read(const std::string& path, const std::string& id) { return read(path, id, stamp_of(path)); }
   void forget(const std::string& path) { kept_.erase(path); }
   void sweep();   // drops what was not read since the last sweep
 
@@ -83,7 +84,8 @@ class State {
   Result<const PortRecord*> port(const std::string& id);
   Result<const VolumeRecord*> volume(const std::string& id);
   Result<const ServerRecord*> server(const std::string& id);
-  Result<const AgentRecord*> agent(const std::string& server_id);
+  // `servers_directory`: an open servers(), for those who ask for many.
+  Result<const AgentRecord*> agent(const std::string& server_id, const Fd* servers_directory = nullptr);
   Result<std::vector<Flavor>> flavors();                    // the built-in ones when there is no flavors.json
   bool server_exists(const std::string& id) const;          // unknown counts as existing
 

@@ -1,7 +1,10 @@
 // Apply: what is written, when nothing is, and that it is all or nothing.
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <iostream>
 #include <set>
+#include <thread>
+#include <vector>
 #include "providers/http/wire.hpp"
 #include "tests/api/fixture.hpp"
 
@@ -320,4 +323,28 @@ TEST_CASE("five thousand documents are one transaction and few reads") {
   CHECK(result(again, 4'000) == "unchanged");
   CHECK(f.store.commits == 1);
   std::cout << "apply of 5,000 documents: " << took << " ms new, " << repeated << " ms unchanged\n";
+}
+
+TEST_CASE("many who apply at once lose nothing and only one gets what only one can have") {
+  Fixture f;
+  REQUIRE(f.apply(instance("orders")).status == 200);
+  constexpr int kThreads = 4, kEach = 10;
+  std::atomic<int> own{0}, shared{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        const std::string id = std::to_string(t) + "-" + std::to_string(i);
+        if (f.apply(database("own-" + id, "orders")).status == 200) ++own;
+        // Each round has one database that all claim under names of their own.
+        const std::string claim = "name: round-" + std::to_string(i);
+        if (f.apply(database("claim-" + id, "orders", claim)).status == 200) ++shared;
+        f.at("GET", "/databases");
+        f.ask("GET", "/metrics", "", kAdmin);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(own == kThreads * kEach);
+  CHECK(shared == kEach);
 }

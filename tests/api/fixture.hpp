@@ -1,9 +1,8 @@
 // An Api over the memory store with fakes for everything behind its ports. Owned by one test.
 #pragma once
-#include <condition_variable>
+#include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include "reconciler/api/api.hpp"
 #include "specs/json.hpp"
@@ -145,9 +144,9 @@ class WrappedStore final : public Store {
   Store& inner() { return *inner_; }
 
   std::function<void()> before_commit;
-  int lose_answers = 0;
-  size_t commits = 0, reads = 0;
-  bool broken = false;
+  std::atomic<int> lose_answers{0};
+  std::atomic<size_t> commits{0}, reads{0};
+  std::atomic<bool> broken{false};
 
  private:
   std::unique_ptr<Store> inner_;

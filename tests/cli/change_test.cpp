@@ -1,7 +1,6 @@
 // apply, plan, diff, delete, wait, backup, restart: what is sent, what is printed, and the exit status.
 #include <catch2/catch.hpp>
 #include <algorithm>
-#include <thread>
 #include "specs/json.hpp"
 #include "tests/cli/support.hpp"
 
@@ -25,9 +24,10 @@ const std::string kApplied = R"({"revision":7,"results":[
   {"kind":"Volume","name":"orders-data","result":"configured","generation":2,"warnings":["grows while in use"]},
   {"kind":"User","name":"orders-app","result":"created","generation":1,"warnings":[]}]})";
 
-std::string ready(const std::string& kind, const std::string& name, int generation, int observed, const std::string& more = "") {
-  return R"({"kind":")" + kind + R"(","metadata":{"name":")" + name + R"(","generation":)" + std::to_string(generation) +
-         R"(},"status":{"observedGeneration":)" + std::to_string(observed) +
+std::string ready(const std::string& kind, const std::string& name, int generation, int observed,
+                  const std::string& more = "") {
+  return R"({"kind":")" + kind + R"(","metadata":{"name":")" + name + R"(","generation":)" +
+         std::to_string(generation) + R"(},"status":{"observedGeneration":)" + std::to_string(observed) +
          R"(,"conditions":[{"type":"Ready","status":"True","reason":"Available","observedGeneration":)" +
          std::to_string(observed) + "}" + more + "]}}";
 }
@@ -98,7 +98,8 @@ TEST_CASE("folders are read in order and sub folders only with R") {
   folder.write("b.yml", volume + "b}\n");
   folder.write("a.yaml", volume + "a}\n");
   folder.write("sub/c.yaml", volume + "c}\n");
-  folder.write("d.json", R"({"apiVersion":"trove/v1alpha1","kind":"Volume","metadata":{"name":"d"},"spec":{"size":1}})");
+  folder.write("d.json",
+               R"({"apiVersion":"trove/v1alpha1","kind":"Volume","metadata":{"name":"d"},"spec":{"size":1}})");
   folder.write("notes.txt", "not ours");
   folder.write(".hidden.yaml", "not: ours");
   server.on("POST", kBase + "/apply", 200, R"({"results":[]})");
@@ -113,7 +114,8 @@ TEST_CASE("folders are read in order and sub folders only with R") {
   };
   CHECK(names({"apply", "-f", folder.path}) == "abd");
   CHECK(names({"apply", "-f", folder.path, "-R"}) == "abdc");
-  CHECK(names({"apply", "-f", folder.path + "/b.yml", "-f", folder.path + "/a.yaml", "-f", folder.path + "/b.yml"}) == "ba");
+  CHECK(names({"apply", "-f", folder.path + "/b.yml", "-f", folder.path + "/a.yaml", "-f", folder.path + "/b.yml"}) ==
+        "ba");
 }
 
 TEST_CASE("a dry run asks the server for one and says so") {
@@ -129,7 +131,8 @@ TEST_CASE("a dry run asks the server for one and says so") {
 TEST_CASE("apply with wait follows every object until it is ready") {
   CannedServer server;
   server.on("POST", kBase + "/apply", 200, kApplied);
-  std::string creating = R"({"kind":"User","metadata":{"name":"orders-app","generation":1},"status":{"observedGeneration":1,
+  std::string creating =
+      R"({"kind":"User","metadata":{"name":"orders-app","generation":1},"status":{"observedGeneration":1,
     "conditions":[{"type":"Ready","status":"False","reason":"WaitingForDependency","message":"waits for inst","observedGeneration":1}]}})";
   server.on("GET", kBase + "/volumes", 200, list({ready("Volume", "orders-data", 2, 1)}));
   server.on("GET", kBase + "/users", 200, list({creating}));
@@ -160,13 +163,15 @@ TEST_CASE("a stalled object ends the wait with its code and actor") {
       {"type":"Stalled","status":"True","reason":"TerminalError","message":"quota exceeded","observedGeneration":1}]}})"}));
   Ran ran = trovectl({"wait", "vol/v", "--timeout=20s"}, {&server});
   CHECK(ran.status == 8);
-  CHECK(ran.err.find("volume/v is stalled: TerminalError  quota exceeded  [CLOUD_QUOTA_EXCEEDED, actor: User]") != std::string::npos);
+  CHECK(ran.err.find("volume/v is stalled: TerminalError  quota exceeded  [CLOUD_QUOTA_EXCEEDED, actor: User]") !=
+        std::string::npos);
 }
 
 TEST_CASE("waiting for a deletion ends when the object is gone") {
   CannedServer server;
   server.on("GET", kBase + "/volumes", 200, list({ready("Volume", "v", 1, 1)}));
-  server.on_watch(kBase + "/volumes", {R"({"type":"DELETED","revision":101,"object":)" + ready("Volume", "v", 1, 1) + "}"});
+  server.on_watch(kBase + "/volumes",
+                  {R"({"type":"DELETED","revision":101,"object":)" + ready("Volume", "v", 1, 1) + "}"});
   Ran ran = trovectl({"wait", "vol/v", "--for=delete", "--timeout=20s"}, {&server});
   CHECK(ran.status == 0);
   CHECK(ran.err.find("volume/v  deleted") != std::string::npos);
@@ -182,12 +187,9 @@ TEST_CASE("an object that is not there yet is waited for") {
 TEST_CASE("an interrupted wait says how to go on") {
   CannedServer server;
   server.on("GET", kBase + "/volumes", 200, list({ready("Volume", "v", 2, 1)}));
-  Interrupt interrupt;
   Given given{&server};
-  given.interrupt = &interrupt;
-  std::thread later([&] { (void)Interrupt().wait(Millis{200}); interrupt.raise(); });
+  given.interrupt_at = "Pending";
   Ran ran = trovectl({"wait", "vol/v"}, given);
-  later.join();
   CHECK(ran.status == 130);
   CHECK(ran.err.find("the server continues. To go on waiting: trovectl wait volume/v") != std::string::npos);
 }
@@ -201,7 +203,8 @@ TEST_CASE("wait knows conditions and refuses what it does not know") {
   CHECK(trovectl({"wait", "vol/v", "--timeout=soon"}, {&server}).status == 2);
 }
 
-const std::string kPlan = R"({"project":"shop-prod","revision":88121,"observedAt":"2026-10-01T11:59:02Z","complete":true,
+const std::string kPlan =
+    R"({"project":"shop-prod","revision":88121,"observedAt":"2026-10-01T11:59:02Z","complete":true,
  "objects":[
   {"op":"update","kind":"DatabaseInstance","name":"orders-db","changes":[
     {"path":"spec.flavor","before":"db.m1.large","after":"db.m1.xlarge","change":"REBOOT"},
@@ -241,7 +244,8 @@ TEST_CASE("diff shows fields only and is status 1 when they differ") {
 
 TEST_CASE("no differences is status 0 and an incomplete plan says so") {
   CannedServer server;
-  server.on("POST", kBase + "/plan", 200, R"({"project":"default","revision":5,"observedAt":"2026-10-01T11:59:02Z","complete":true,
+  server.on("POST", kBase + "/plan", 200,
+            R"({"project":"default","revision":5,"observedAt":"2026-10-01T11:59:02Z","complete":true,
     "objects":[{"op":"unchanged","kind":"Volume","name":"v"}],"actions":[],"waiting":[],"summary":{"add":0,"change":0,"destroy":0,"forget":0}})");
   CHECK(trovectl({"diff", "-f", "-"}, Given{&server, kShop}).status == 0);
   CHECK(trovectl({"diff", "-f", "-"}, Given{&server, kShop}).out.empty());
@@ -249,7 +253,8 @@ TEST_CASE("no differences is status 0 and an incomplete plan says so") {
   CHECK(quiet.status == 0);
   CHECK(same_as_golden("plan-empty.txt", quiet.out));
   CannedServer partial;
-  partial.on("GET", kBase + "/volumes/v/plan", 200, R"({"project":"default","revision":5,"observedAt":"2026-10-01T11:59:02Z",
+  partial.on("GET", kBase + "/volumes/v/plan", 200,
+             R"({"project":"default","revision":5,"observedAt":"2026-10-01T11:59:02Z",
     "complete":false,"objects":[],"actions":[{"step":1,"object":"volume/v","action":"cinder.volume.create","detail":"10 GiB","interrupts":false}],
     "waiting":[{"object":"volume/v","reason":"ObservationFailed","message":"Cinder does not answer"}]})");
   CHECK(same_as_golden("plan-partial.txt", trovectl({"plan", "vol/v"}, {&partial}).out));
@@ -259,7 +264,8 @@ TEST_CASE("delete says what goes and needs a yes where nobody can be asked") {
   CannedServer server;
   serve(server, {kOrdersInstance, kVolume});
   server.on("POST", kBase + "/plan", 200, kPlan);
-  server.on("DELETE", kBase + "/volumes/crm-data", 202, R"({"metadata":{"name":"crm-data","deletionTimestamp":"2026-10-01T12:00:00Z"}})");
+  server.on("DELETE", kBase + "/volumes/crm-data", 202,
+            R"({"metadata":{"name":"crm-data","deletionTimestamp":"2026-10-01T12:00:00Z"}})");
   Ran ran = trovectl({"delete", "vol/crm-data"}, {&server});
   CHECK(ran.status == 2);
   CHECK(ran.err.find("stays: the volume and its data") != std::string::npos);
@@ -284,11 +290,13 @@ TEST_CASE("delete on a terminal wants the name typed") {
 TEST_CASE("a protected delete is status 9 and names the way out") {
   CannedServer server;
   serve(server, {kOrdersInstance});
-  server.on("DELETE", kBase + "/databaseinstances/orders-db", 403,
-            R"({"title":"Refused","status":403,"code":"POLICY_DENIED","actor":"User","detail":"deletionProtection is true"})");
+  server.on(
+      "DELETE", kBase + "/databaseinstances/orders-db", 403,
+      R"({"title":"Refused","status":403,"code":"POLICY_DENIED","actor":"User","detail":"deletionProtection is true"})");
   Ran ran = trovectl({"delete", "inst/orders-db", "--yes"}, {&server});
   CHECK(ran.status == 9);
-  CHECK(ran.err.find("refused: databaseinstance/orders-db: deletionProtection is true  [POLICY_DENIED, actor: User]") != std::string::npos);
+  CHECK(ran.err.find("refused: databaseinstance/orders-db: deletionProtection is true  [POLICY_DENIED, actor: User]") !=
+        std::string::npos);
   CHECK(ran.err.find("deletionProtection: false") != std::string::npos);
 }
 
@@ -300,20 +308,31 @@ TEST_CASE("deleting what is not there is status 3 by name and fine by file") {
 
 TEST_CASE("backup and restart make an object with a generated name and wait for its end") {
   CannedServer server;
-  server.on("POST", kBase + "/apply", 200, R"({"results":[{"kind":"Backup","name":"orders-db-x7k2p","result":"created","generation":1}]})");
-  server.on("GET", kBase + "/backups", 200, list({R"({"kind":"Backup","metadata":{"name":"orders-db-x7k2p","generation":1},"status":{"phase":"Running"}})"}));
-  server.on_watch(kBase + "/backups", {modified(R"({"kind":"Backup","metadata":{"name":"orders-db-x7k2p","generation":1},"status":{"phase":"Completed"}})", 101)});
+  server.on("POST", kBase + "/apply", 200,
+            R"({"results":[{"kind":"Backup","name":"orders-db-x7k2p","result":"created","generation":1}]})");
+  server.on(
+      "GET", kBase + "/backups", 200,
+      list({R"({"kind":"Backup","metadata":{"name":"orders-db-x7k2p","generation":1},"status":{"phase":"Running"}})"}));
+  server.on_watch(
+      kBase + "/backups",
+      {modified(
+          R"({"kind":"Backup","metadata":{"name":"orders-db-x7k2p","generation":1},"status":{"phase":"Completed"}})",
+          101)});
   Ran ran = trovectl({"backup", "orders-db", "--wait", "--timeout=20s"}, {&server});
   CHECK(ran.status == 0);
   CHECK(ran.out == "backup/orders-db-x7k2p  created\n");
+  CHECK(ran.err.find("backup/orders-db-x7k2p  completed") != std::string::npos);
   auto body = parse_json(server.body_of("POST " + kBase + "/apply"));
   CHECK(body->at_path("documents[0].object.metadata.generateName").text() == "orders-db-");
 
   CannedServer other;
-  other.on("POST", kBase + "/apply", 200, R"({"results":[{"kind":"Operation","name":"restart-1","result":"created","generation":1}]})");
-  other.on("GET", kBase + "/operations", 200, list({R"({"kind":"Operation","metadata":{"name":"restart-1","generation":1},
+  other.on("POST", kBase + "/apply", 200,
+           R"({"results":[{"kind":"Operation","name":"restart-1","result":"created","generation":1}]})");
+  other.on("GET", kBase + "/operations", 200,
+           list({R"({"kind":"Operation","metadata":{"name":"restart-1","generation":1},
     "status":{"phase":"Failed","lastError":{"code":"GUEST_UNREACHABLE","message":"no answer"}}})"}));
-  Ran failed = trovectl({"restart", "inst/orders-db", "--reason", "new buffer pool", "--wait", "--timeout=20s"}, {&other});
+  Ran failed =
+      trovectl({"restart", "inst/orders-db", "--reason", "new buffer pool", "--wait", "--timeout=20s"}, {&other});
   CHECK(failed.status == 8);
   CHECK(failed.err.find("no answer") != std::string::npos);
   body = parse_json(other.body_of("POST " + kBase + "/apply"));

@@ -56,8 +56,8 @@ TEST_CASE("jsonpath ranges over lists") {
 }
 
 TEST_CASE("jsonpath says where a template is wrong") {
-  for (const char* bad : {"{.items[}", "{.items[0}", "{.a", "{range .items[*]}{.name}", "{end}", "{.items[?(name)]}", "{..a}",
-                          "{.items[?(@.a==)]}", "{.a b}", "{'open}", "{.items[?(@.a=='x]}"}) {
+  for (const char* bad : {"{.items[}", "{.items[0}", "{.a", "{range .items[*]}{.name}", "{end}", "{.items[?(name)]}",
+                          "{..a}", "{.items[?(@.a==)]}", "{.a b}", "{'open}", "{.items[?(@.a=='x]}"}) {
     INFO(bad);
     CHECK(eval(bad).find("ERROR jsonpath: ") == 0);
   }

@@ -1,7 +1,6 @@
 // get, describe, tree, why, events, history: what they print of canned objects.
 #include <catch2/catch.hpp>
 #include <algorithm>
-#include <thread>
 #include "specs/json.hpp"
 #include "tests/cli/support.hpp"
 
@@ -113,12 +112,9 @@ TEST_CASE("get -w shows the list then each change until it is interrupted") {
   changed.replace(changed.find("HEALTHY"), 7, "RESIZE");
   server.on_watch(kBase + "/databaseinstances", {R"({"type":"MODIFIED","revision":101,"object":)" +
                                                      dump_json(*parse_json(changed)) + "}"});
-  Interrupt interrupt;
   Given given{&server};
-  given.interrupt = &interrupt;
-  std::thread later([&] { (void)Interrupt().wait(Millis{400}); interrupt.raise(); });
+  given.interrupt_at = "RESIZE";
   Ran ran = trovectl({"get", "inst", "-w"}, given);
-  later.join();
   CHECK(ran.status == 130);
   CHECK(ran.out.find("HEALTHY") < ran.out.find("RESIZE"));
   CHECK(ran.out.find("RESIZE") != std::string::npos);
@@ -135,17 +131,20 @@ TEST_CASE("describe shows fields members conditions and events") {
 
 TEST_CASE("tree shows an instance and all that belongs to it") {
   CannedServer server;
-  serve(server, {kOrdersInstance, kOrdersDatabase, kOrdersUser, kNightly, kVolume,
-                 R"j({"kind":"Secret","metadata":{"name":"orders-app-password","ownerReferences":[{"kind":"User","name":"orders-app","uid":"u-4"}]},"spec":{"data":{"password":"(hidden)"}}})j",
-                 R"({"kind":"ConfigurationGroup","metadata":{"name":"oltp"},"spec":{"datastore":{"type":"mariadb"},"parameters":{"max_connections":50}}})"});
+  serve(
+      server,
+      {kOrdersInstance, kOrdersDatabase, kOrdersUser, kNightly, kVolume,
+       R"j({"kind":"Secret","metadata":{"name":"orders-app-password","ownerReferences":[{"kind":"User","name":"orders-app","uid":"u-4"}]},"spec":{"data":{"password":"(hidden)"}}})j",
+       R"({"kind":"ConfigurationGroup","metadata":{"name":"oltp"},"spec":{"datastore":{"type":"mariadb"},"parameters":{"max_connections":50}}})"});
   CHECK(same_as_golden("tree-inst.txt", trovectl({"tree", "inst/orders-db"}, {&server}).out));
 }
 
 TEST_CASE("why follows the chain from the waiting object to the cause") {
   CannedServer server;
   serve(server, {kCrmInstance, kWaitingDatabase, kVolume});
-  server.on("GET", kBase + "/databaseinstances/crm-db/plan", 200,
-            R"({"project":"default","complete":true,"objects":[],"actions":[{"step":1,"object":"databaseinstance/crm-db",
+  server.on(
+      "GET", kBase + "/databaseinstances/crm-db/plan", 200,
+      R"({"project":"default","complete":true,"objects":[],"actions":[{"step":1,"object":"databaseinstance/crm-db",
                 "action":"nova.server.create","detail":"db.small","change":"live"}],
                 "waiting":[{"object":"databaseinstance/crm-db","reason":"CloudCapacity","message":"no host fits"}]})");
   Ran ran = trovectl({"why", "db/crm"}, {&server});
@@ -163,8 +162,9 @@ TEST_CASE("why says so when all is well") {
 
 TEST_CASE("events keep to their time window") {
   CannedServer server;
-  server.on("GET", kBase + "/volumes/v/events", 200,
-            R"({"items":[{"time":"2026-09-01T00:00:00Z","type":"Normal","action":"old","by":"system","message":"long ago"},
+  server.on(
+      "GET", kBase + "/volumes/v/events", 200,
+      R"({"items":[{"time":"2026-09-01T00:00:00Z","type":"Normal","action":"old","by":"system","message":"long ago"},
                 {"time":"2026-10-01T11:59:05Z","type":"Warning","action":"drift","by":"user:ops","message":"grew outside"}]})");
   Ran all = trovectl({"events", "vol/v"}, {&server});
   CHECK(same_as_golden("events.txt", all.out));

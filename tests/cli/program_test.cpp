@@ -94,18 +94,33 @@ class TestClock final : public Clock {
  private:
   RealClock real_;
 };
+
+// Presses Ctrl-C when a text has been printed, so that no test has to guess how long that takes.
+class WatchedBuffer final : public std::stringbuf {
+ public:
+  WatchedBuffer(std::string needle, Interrupt& interrupt) : needle_(std::move(needle)), interrupt_(interrupt) {}
+
+ private:
+  int sync() override {
+    if (!needle_.empty() && str().find(needle_) != std::string::npos) interrupt_.raise();
+    return 0;
+  }
+  const std::string needle_;
+  Interrupt& interrupt_;
+};
 }  // namespace
 
 Ran trovectl(std::vector<std::string> words, const Given& given) {
   Ran ran;
-  std::ostringstream out, err;
+  Interrupt interrupt;
+  WatchedBuffer out_buffer(given.interrupt_at, interrupt), err_buffer(given.interrupt_at, interrupt);
+  std::ostream out(&out_buffer), err(&err_buffer);
   std::istringstream in(given.in);
   TestClock clock;
-  Interrupt own;
   std::map<std::string, std::string> env = given.env;
   if (given.server) env.emplace("TROVE_SERVER_URL", given.server->url());
   {
-    Context context(out, err, in, clock, given.interrupt ? *given.interrupt : own, [env](const std::string& name) {
+    Context context(out, err, in, clock, interrupt, [env](const std::string& name) {
       auto it = env.find(name);
       return it == env.end() ? std::string() : it->second;
     });
@@ -117,8 +132,8 @@ Ran trovectl(std::vector<std::string> words, const Given& given) {
     };
     ran.status = run(context, std::move(words), parse_flags);
   }
-  ran.out = out.str();
-  ran.err = err.str();
+  ran.out = out_buffer.str();
+  ran.err = err_buffer.str();
   return ran;
 }
 
@@ -171,7 +186,8 @@ void serve(CannedServer& server, const std::vector<std::string>& objects) {
       TROVE_CHECK(value.has_value());
       if ((*value)["kind"].text() != kind.name) continue;
       items.push_back(object);
-      server.on("GET", kBase + "/" + std::string(kind.plural) + "/" + value->at_path("metadata.name").text(), 200, object);
+      server.on("GET", kBase + "/" + std::string(kind.plural) + "/" + value->at_path("metadata.name").text(), 200,
+                object);
     }
     server.on("GET", kBase + "/" + std::string(kind.plural), 200, list(items));
   }

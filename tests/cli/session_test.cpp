@@ -18,13 +18,15 @@ TEST_CASE("each refusal has its own exit status") {
     const char* code;
     int status;
   };
-  for (const Row& row : {Row{400, "CONFIG_INVALID", 2}, Row{422, "CONFIG_IMMUTABLE", 2}, Row{413, "TOO_LARGE", 2}, Row{404, "NOT_FOUND", 3},
-                         Row{401, "CLOUD_UNAUTHENTICATED", 4}, Row{403, "CLOUD_UNAUTHORIZED", 4}, Row{500, "INTERNAL", 5},
-                         Row{409, "CONFLICT", 6}, Row{412, "", 6}, Row{403, "POLICY_DENIED", 9}, Row{409, "DATA_SAFETY_HOLD", 9},
-                         Row{503, "UNAVAILABLE", 10}, Row{429, "", 10}, Row{502, "", 10}}) {
+  for (const Row& row :
+       {Row{400, "CONFIG_INVALID", 2}, Row{422, "CONFIG_IMMUTABLE", 2}, Row{413, "TOO_LARGE", 2},
+        Row{404, "NOT_FOUND", 3}, Row{401, "CLOUD_UNAUTHENTICATED", 4}, Row{403, "CLOUD_UNAUTHORIZED", 4},
+        Row{500, "INTERNAL", 5}, Row{409, "CONFLICT", 6}, Row{412, "", 6}, Row{403, "POLICY_DENIED", 9},
+        Row{409, "DATA_SAFETY_HOLD", 9}, Row{503, "UNAVAILABLE", 10}, Row{429, "", 10}, Row{502, "", 10}}) {
     CannedServer server;
     server.on("GET", kBase + "/volumes", row.http,
-              R"({"title":"T","status":)" + std::to_string(row.http) + R"(,"code":")" + row.code + R"(","detail":"what happened"})");
+              R"({"title":"T","status":)" + std::to_string(row.http) + R"(,"code":")" + row.code +
+                  R"(","detail":"what happened"})");
     Ran ran = trovectl({"get", "vol"}, {&server});
     INFO(row.http << " " << row.code);
     CHECK(ran.status == row.status);
@@ -121,8 +123,9 @@ TEST_CASE("connect hands the password over in the environment and never as an ar
 
   Ran shown = trovectl({"connect", "orders-db", "--print"}, {&server});
   CHECK(shown.executed.empty());
-  CHECK(shown.out == "MYSQL_PWD=\"$(trovectl secret reveal orders-app-password --key password)\" mariadb --protocol=tcp "
-                     "--host=127.77.1.2 --port=3306 --user=orders_app\n");
+  CHECK(shown.out ==
+        "MYSQL_PWD=\"$(trovectl secret reveal orders-app-password --key password)\" mariadb --protocol=tcp "
+        "--host=127.77.1.2 --port=3306 --user=orders_app\n");
   CHECK(trovectl({"connect", "orders-db", "--user", "nobody"}, {&server}).status == 3);
 }
 
@@ -131,18 +134,21 @@ TEST_CASE("connect knows each engine's client") {
     return R"({"kind":"DatabaseInstance","metadata":{"name":"x"},"spec":{"datastore":{"type":")" + type +
            R"("},"flavor":"f"},"status":{"endpoints":{"primary":"127.77.0.9:1234"}}})";
   };
-  std::string user = R"({"kind":"User","metadata":{"name":"u"},"spec":{"instanceRef":{"name":"x"},"name":"app","password":{"secretRef":{"name":"mine","key":"pw"}}}})";
-  std::string database = R"({"kind":"Database","metadata":{"name":"d"},"spec":{"instanceRef":{"name":"x"},"name":"shop","owner":"app"}})";
+  std::string user =
+      R"({"kind":"User","metadata":{"name":"u"},"spec":{"instanceRef":{"name":"x"},"name":"app","password":{"secretRef":{"name":"mine","key":"pw"}}}})";
+  std::string database =
+      R"({"kind":"Database","metadata":{"name":"d"},"spec":{"instanceRef":{"name":"x"},"name":"shop","owner":"app"}})";
   auto ran = [&](const std::string& type) {
     CannedServer server;
     serve(server, {instance(type), user, database});
     server.on("POST", kBase + "/secrets/mine/reveal", 200, R"({"data":{"pw":"x"}})");
     return trovectl({"connect", "x"}, {&server});
   };
-  CHECK(ran("postgresql").executed == std::vector<std::string>{"psql", "--host=127.77.0.9", "--port=1234", "--username=app",
-                                                               "--dbname=shop", "--no-password"});
+  CHECK(ran("postgresql").executed == std::vector<std::string>{"psql", "--host=127.77.0.9", "--port=1234",
+                                                               "--username=app", "--dbname=shop", "--no-password"});
   CHECK(ran("postgresql").executed_env == std::vector<std::string>{"PGPASSWORD=x"});
-  CHECK(ran("redis").executed == std::vector<std::string>{"redis-cli", "-h", "127.77.0.9", "-p", "1234", "--user", "app"});
+  CHECK(ran("redis").executed ==
+        std::vector<std::string>{"redis-cli", "-h", "127.77.0.9", "-p", "1234", "--user", "app"});
   CHECK(ran("redis").executed_env == std::vector<std::string>{"REDISCLI_AUTH=x"});
   CHECK(ran("memcached").executed.empty());
   CHECK(ran("memcached").out.find("nc 127.77.0.9 1234") != std::string::npos);
@@ -167,9 +173,10 @@ TEST_CASE("completion scripts are sound") {
     std::string file = folder.write("completion.bash", ran.out);
     CHECK(std::system(("bash -n " + file).c_str()) == 0);
     // Flags and commands are answered by the script alone.
-    std::string probe = "source " + file +
-                        "; COMP_LINE='trovectl get --out'; COMP_POINT=${#COMP_LINE}; _trovectl; [[ ${COMPREPLY[*]} == --output ]] && "
-                        "COMP_LINE='trovectl des'; COMP_POINT=${#COMP_LINE}; _trovectl; [[ ${COMPREPLY[*]} == describe ]]";
+    std::string probe =
+        "source " + file +
+        "; COMP_LINE='trovectl get --out'; COMP_POINT=${#COMP_LINE}; _trovectl; [[ ${COMPREPLY[*]} == --output ]] && "
+        "COMP_LINE='trovectl des'; COMP_POINT=${#COMP_LINE}; _trovectl; [[ ${COMPREPLY[*]} == describe ]]";
     CHECK(std::system(("bash -c \"" + [&] {
             std::string escaped;
             for (char c : probe) escaped += c == '$' || c == '"' ? std::string("\\") + c : std::string(1, c);
@@ -231,8 +238,14 @@ TEST_CASE("offline commands need no server and no settings") {
 
 TEST_CASE("words that name objects wrongly are explained") {
   CannedServer server;
-  for (std::vector<std::string> words : {std::vector<std::string>{"describe"}, {"why", "inst"}, {"why", "inst/"}, {"get", "inst/a", "b"},
-                                         {"get", "inst,db", "a"}, {"tree", "inst", "a", "b"}, {"get"}, {"events", "inst", "vol/x"}}) {
+  for (std::vector<std::string> words : {std::vector<std::string>{"describe"},
+                                         {"why", "inst"},
+                                         {"why", "inst/"},
+                                         {"get", "inst/a", "b"},
+                                         {"get", "inst,db", "a"},
+                                         {"tree", "inst", "a", "b"},
+                                         {"get"},
+                                         {"events", "inst", "vol/x"}}) {
     Ran ran = trovectl(words, {&server});
     INFO(words[0]);
     CHECK(ran.status == 2);

@@ -16,7 +16,8 @@ inline const std::string kBase = "/apis/trove/v1alpha1/projects/default";
 class CannedServer {
  public:
   CannedServer();
-  // Every GET, POST … of `path` (without the query) gets this answer; several answers are given in turn, the last stays.
+  // Every GET, POST … of `path` (without the query) gets this answer; several answers are given in turn, the last
+  // stays.
   void on(const std::string& method, const std::string& path, int status, const std::string& body);
   // Lines of a watch; the stream stays open after the last one until the client leaves or the server stops.
   void on_watch(const std::string& path, std::vector<std::string> lines);
@@ -42,7 +43,7 @@ struct Given {
   std::string in;
   bool tty = false;                              // all three streams
   std::map<std::string, std::string> env;
-  Interrupt* interrupt = nullptr;
+  std::string interrupt_at;                      // Ctrl-C as soon as this was printed
 };
 struct Ran {
   int status = -1;
@@ -68,7 +69,8 @@ class TempFolder {
 
 // Objects as the server would answer them.
 std::string list(const std::vector<std::string>& items, int revision = 100);
-extern const std::string kOrdersInstance, kCrmInstance, kOrdersDatabase, kOrdersUser, kWaitingDatabase, kNightly, kVolume;
+extern const std::string kOrdersInstance, kCrmInstance, kOrdersDatabase, kOrdersUser, kWaitingDatabase, kNightly,
+    kVolume;
 // A server that lists exactly these, kind by kind, and has each by name.
 void serve(CannedServer& server, const std::vector<std::string>& objects);
 

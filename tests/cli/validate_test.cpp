@@ -59,8 +59,9 @@ TEST_CASE("ten thousand levels are refused") {
   const size_t levels = 10'000;
   std::string block;
   for (size_t i = 0; i < 1'000; ++i) block += std::string(i, ' ') + "a:\n";
-  for (const std::string& text : {std::string(levels, '[') + std::string(levels, ']'), std::string(levels, '['), std::string(levels, '{'),
-                                  kVolumeHead + "spec: " + std::string(levels, '{') + "\n", block, std::string(levels, '-')}) {
+  for (const std::string& text :
+       {std::string(levels, '[') + std::string(levels, ']'), std::string(levels, '['), std::string(levels, '{'),
+        kVolumeHead + "spec: " + std::string(levels, '{') + "\n", block, std::string(levels, '-')}) {
     check_refused("deep", trovectl({"validate", "-f", folder.write("deep.yaml", text)}));
   }
   check_refused("deep.json", trovectl({"validate", "-f", folder.write("deep.json", std::string(levels, '['))}));
@@ -88,7 +89,8 @@ TEST_CASE("a megabyte of nonsense is refused without an endless answer") {
 
 TEST_CASE("names of four kilobytes are refused and cut in the answer") {
   TempFolder folder;
-  std::string text = "apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: " + std::string(4096, 'a') + "}\nspec: {size: 1}\n";
+  std::string text =
+      "apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: " + std::string(4096, 'a') + "}\nspec: {size: 1}\n";
   Ran ran = trovectl({"validate", "-f", folder.write("long.yaml", text)});
   check_refused("long", ran);
   CHECK(ran.err.size() < 2'000);

@@ -33,6 +33,12 @@ spec:
   grants: [{privileges: [ALL], on: "orders.*"}]
 )";
 
+// As `rm -rf` until it is gone: somebody may still be writing there.
+void destroy(const std::string& directory) {
+  std::error_code ignored;
+  for (int i = 0; i < 100 && std::filesystem::exists(directory); ++i) std::filesystem::remove_all(directory, ignored);
+}
+
 }  // namespace
 
 TEST_CASE("killed engines and agents come back with the same data and address") {
@@ -72,17 +78,17 @@ TEST_CASE("killed engines and agents come back with the same data and address") 
   SECTION("both are killed and the server's directory is removed") {
     const std::string old = system.server_directory("orders-db");
     for (pid_t pid : system.processes()) ::kill(pid, SIGKILL);
-    std::filesystem::remove_all(old);
+    destroy(old);
     REQUIRE(eventually([&] { return rows() == "1000\t500500"; }, Millis{60'000}));
     system.wait_ready("inst/orders-db");
-    CHECK(system.address("orders-db") == address);
+    CHECK(system.field("inst/orders-db", "{.status.endpoints.primary}") == address + ":3306");
     CHECK(system.server_directory("orders-db") != old);
     CHECK(system.processes("mariadbd").size() == 1);
     CHECK(system.agents().size() == 1);
   }
   SECTION("the server's directory is removed under running processes") {
     const std::string old = system.server_directory("orders-db");
-    std::filesystem::remove_all(old);
+    destroy(old);
     REQUIRE(eventually([&] { return system.server_directory("orders-db") != old; }, Millis{60'000}));
     REQUIRE(eventually([&] { return rows() == "1000\t500500"; }, Millis{60'000}));
     CHECK(system.processes("mariadbd").size() == 1);
@@ -106,7 +112,7 @@ TEST_CASE("killed engines and agents come back with the same data and address") 
     system.start();
     REQUIRE(eventually([&] { return rows() == "1000\t500500"; }, Millis{60'000}));
     system.wait_ready("inst/orders-db");
-    CHECK(system.address("orders-db") == address);
+    CHECK(system.field("inst/orders-db", "{.status.endpoints.primary}") == address + ":3306");
   }
   SECTION("troved is restarted and nothing happens") {
     auto before = system.processes();

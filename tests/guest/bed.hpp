@@ -1,5 +1,5 @@
-// One agent in this process, over a control plane that is a few variables: a test hands in documents, waits for reports,
-// and looks at the real engine. Everything that it started is ended with it. Owned by the test's thread.
+// One agent in this process, over a control plane that is a few variables: a test hands in documents, waits for
+// reports, and looks at the real engine. Everything that it started is ended with it. Owned by the test's thread.
 #pragma once
 #include <signal.h>
 #include <stdlib.h>
@@ -157,7 +157,8 @@ class Bed {
     plane.restart();
     stop_ = std::make_unique<Cancel>();
     thread_ = std::thread([this] {
-      Agent agent({.server_dir = server_dir_, .volume_dir = volume_, .run_as = "", .verify_every = Millis{300}}, plane, clock_, rng_);
+      Agent agent({.server_dir = server_dir_, .volume_dir = volume_, .run_as = "", .verify_every = Millis{300}}, plane,
+                  clock_, rng_);
       agent.run(*stop_);
     });
   }
@@ -171,7 +172,8 @@ class Bed {
     if (!thread_.joinable()) start_agent();
     plane.give(document);
     const std::string wanted = digest(document);
-    return plane.wait([&](const Report& r) { return r.document_digest == wanted && r.engine_state == "Running"; }, deadline);
+    return plane.wait([&](const Report& r) { return r.document_digest == wanted && r.engine_state == "Running"; },
+                      deadline);
   }
   bool eventually(const std::function<bool(const Report&)>& fits, Millis deadline = kLong) {
     return plane.wait(fits, deadline);

@@ -20,7 +20,8 @@ TEST_CASE("documents, reports and objects travel over HTTP with the right creden
         std::lock_guard lock(mutex);
         if (request.path == "/objects/p/b") {
           seen_by_store = request.header("authorization") + request.parameter("signature");
-          if (request.method == "GET") return {.status = 200, .content_type = "application/octet-stream", .body = stored};
+          if (request.method == "GET")
+            return {.status = 200, .content_type = "application/octet-stream", .body = stored};
           std::string body;
           for (;;) {
             auto piece = read();
@@ -42,7 +43,8 @@ TEST_CASE("documents, reports and objects travel over HTTP with the right creden
   REQUIRE(server);
   const std::string url = "http://127.0.0.1:" + std::to_string((*server)->port());
   TempDir dir;
-  guest::write_file(dir / "guest.json", R"({"url":")" + url + R"(","token":"sesame","server":"s","volume":"/v/","run_as":""})", 0600);
+  guest::write_file(dir / "guest.json",
+                    R"({"url":")" + url + R"(","token":"sesame","server":"s","volume":"/v/","run_as":""})", 0600);
   auto file = read_guest_file(dir / "guest.json");
   REQUIRE(file);
   CHECK(file->volume == "/v");
@@ -72,7 +74,8 @@ TEST_CASE("documents, reports and objects travel over HTTP with the right creden
     CHECK(seen_by_store == "abc");      // the signature, and no bearer token
   }
   size_t got = 0;
-  CHECK((*plane)->download(url + "/objects/p/b?signature=abc", [&](std::string_view bytes) { return got += bytes.size(), true; }));
+  CHECK((*plane)->download(url + "/objects/p/b?signature=abc",
+                           [&](std::string_view bytes) { return got += bytes.size(), true; }));
   CHECK(got == 2'000'000);
   // A source that fails half way leaves nothing that looks whole.
   {

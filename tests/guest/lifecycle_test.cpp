@@ -62,7 +62,8 @@ TEST_CASE("parameters are set live or wait for a restart, and bad ones never bri
   bed.document.parameters.push_back({"innodb_read_io_threads", "3", Drift::correct});
   bed.document.restart = "operation-2";
   REQUIRE(bed.settle());
-  REQUIRE(bed.eventually([](const Report& r) { return r.applied_restart == "operation-2" && r.engine_state == "Running"; }));
+  REQUIRE(bed.eventually(
+      [](const Report& r) { return r.applied_restart == "operation-2" && r.engine_state == "Running"; }));
   CHECK(bed.parameter("innodb_page_size").state == "Failed");
   CHECK(bed.parameter("innodb_page_size").message.find("did not start") != std::string::npos);
   CHECK(MariadbClient(bed.document, "root", "r").one("SELECT @@global.max_connections") == "77");
@@ -154,7 +155,8 @@ TEST_CASE("a volume with somebody else's data is refused and not touched") {
     remove_tree(bed.server_dir() + "/log");
     bed.document.instance_uid = "uid-2";
     REQUIRE(bed.settle());
-    CHECK(MariadbClient(bed.document, "root", "r").one("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='kept'") == "1");
+    CHECK(MariadbClient(bed.document, "root", "r")
+              .one("SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME='kept'") == "1");
     CHECK(guest::read_file(bed.volume() + "/trove-volume.json", 1000)->find("uid-2") != std::string::npos);
     // An order to restore over data is refused, the engine goes on.
     bed.document.restore = RestoreOrder{"r", "http://store/none", std::string(64, 'a')};
@@ -211,7 +213,8 @@ TEST_CASE("a MariaDB backup restores into another data directory row by row") {
     REQUIRE(target.settle());
     CHECK(target.plane.latest().restore_state == "Restored");
     CHECK_FALSE(exists(target.volume() + "/data.download"));
-    CHECK(MariadbClient(target.document, "root", "another").one(all) == MariadbClient(source.document, "root", "r").one(all));
+    CHECK(MariadbClient(target.document, "root", "another").one(all) ==
+          MariadbClient(source.document, "root", "r").one(all));
     CHECK(MariadbClient(target.document, "root", "another").one(all).rfind("5000 12502500", 0) == 0);
   }
   SECTION("damaged, and then whole") {
@@ -232,10 +235,21 @@ TEST_CASE("a MariaDB backup restores into another data directory row by row") {
 }
 
 TEST_CASE("a long path does not keep the socket from its 108 bytes") {
-  Bed bed(Engine::mariadb, false, "/a-directory-with-a-name-that-is-as-long-as-some-installations-like-to-have-them-in-production");
+  const std::string below = "/a-directory-with-a-name-that-is-as-long-as-some-installations-like-to-have-them-in-production";
+  // What a server that is gone left behind is cleared away; what only looks like it is not.
+  const std::string left = "/tmp/trove-" + sha256_hex("/nowhere/at/all").substr(0, 16);
+  const std::string other = "/tmp/trove-" + sha256_hex("something else").substr(0, 16);
+  for (const auto& directory : {left, other}) {
+    make_directory(directory, 0700);
+    guest::write_file(directory + "/server", "/nowhere/at/all", 0600);
+  }
+  Bed bed(Engine::mariadb, false, below);
   bed.document.users = {mariadb_user("root", "r", {}, true)};
   REQUIRE(bed.settle());
   CHECK(MariadbClient(bed.document, "root", "r").one("SELECT @@socket").rfind("/tmp/trove-", 0) == 0);
+  CHECK_FALSE(exists(left));
+  CHECK(exists(other));
+  remove_tree(other);
 }
 
 }  // namespace trove::guest

@@ -9,13 +9,15 @@ namespace trove::guest {
 // A client as an application is one: over TCP, with a password.
 class MariadbClient {
  public:
-  MariadbClient(const Document& at, const std::string& user, const std::string& password, const std::string& database = "") {
+  MariadbClient(const Document& at, const std::string& user, const std::string& password,
+                const std::string& database = "") {
     mysql_ = mysql_init(nullptr);
     unsigned protocol = MYSQL_PROTOCOL_TCP;
     mysql_options(mysql_, MYSQL_OPT_PROTOCOL, &protocol);
     mysql_options(mysql_, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    connected_ = mysql_real_connect(mysql_, at.address.c_str(), user.c_str(), password.c_str(),
-                                    database.empty() ? nullptr : database.c_str(), static_cast<unsigned>(at.port), nullptr, 0);
+    connected_ =
+        mysql_real_connect(mysql_, at.address.c_str(), user.c_str(), password.c_str(),
+                           database.empty() ? nullptr : database.c_str(), static_cast<unsigned>(at.port), nullptr, 0);
   }
   ~MariadbClient() { mysql_close(mysql_); }
   explicit operator bool() const { return connected_; }
@@ -40,7 +42,8 @@ class MariadbClient {
   bool connected_ = false;
 };
 
-inline User mariadb_user(const std::string& name, const std::string& password, std::vector<Grant> grants, bool superuser = false) {
+inline User mariadb_user(const std::string& name, const std::string& password, std::vector<Grant> grants,
+                         bool superuser = false) {
   User u;
   u.name = name;
   u.host = "%";

@@ -11,7 +11,8 @@ TEST_CASE("all engines come up for the user that runs the agent", "[.ordinary]")
   for (const Engine engine : {Engine::mariadb, Engine::postgresql, Engine::redis, Engine::memcached}) {
     INFO(to_string(engine));
     Bed bed(engine, engine != Engine::memcached);
-    if (engine == Engine::mariadb || engine == Engine::postgresql) bed.document.databases = {{"orders", "", "", "", Drift::correct}};
+    if (engine == Engine::mariadb || engine == Engine::postgresql)
+      bed.document.databases = {{"orders", "", "", "", Drift::correct}};
     REQUIRE(bed.settle());
     CHECK(bed.plane.latest().engine_message == "");
     for (const auto& d : bed.plane.latest().databases) CHECK(d.state + d.message == "Applied");

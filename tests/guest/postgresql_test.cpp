@@ -11,7 +11,8 @@ class Client {
   Client(const Document& at, const std::string& user, const std::string& password, const std::string& database) {
     const std::string port = std::to_string(at.port);
     const char* const names[] = {"host", "port", "user", "password", "dbname", "connect_timeout", nullptr};
-    const char* const values[] = {at.address.c_str(), port.c_str(), user.c_str(), password.c_str(), database.c_str(), "5", nullptr};
+    const char* const values[] = {at.address.c_str(), port.c_str(), user.c_str(), password.c_str(),
+                                  database.c_str(),   "5",          nullptr};
     pg_ = PQconnectdbParams(names, values, 0);
   }
   ~Client() { PQfinish(pg_); }
@@ -141,9 +142,12 @@ TEST_CASE("PostgreSQL comes up with databases and users and heals what others ch
   }
   {
     INFO("parameters are live, pending or refused");
-    bed.document.parameters = {{"work_mem", "8MB", Drift::correct}, {"max_connections", "60", Drift::correct},
-                               {"no_such_thing", "1", Drift::correct}, {"random_page_cost", "cheap", Drift::correct},
-                               {"archive_command", "rm -rf /", Drift::correct}, {"log_min_duration_statement", "2s", Drift::correct}};
+    bed.document.parameters = {{"work_mem", "8MB", Drift::correct},
+                               {"max_connections", "60", Drift::correct},
+                               {"no_such_thing", "1", Drift::correct},
+                               {"random_page_cost", "cheap", Drift::correct},
+                               {"archive_command", "rm -rf /", Drift::correct},
+                               {"log_min_duration_statement", "2s", Drift::correct}};
     REQUIRE(bed.settle());
     CHECK(bed.parameter("work_mem").state == "Applied");
     CHECK(bed.parameter("work_mem").value == "8MB");
@@ -196,7 +200,8 @@ TEST_CASE("a PostgreSQL backup restores into another server row by row") {
   Client app(target.document, "app", "other password", "orders");
   REQUIRE(app);
   CHECK(app.one("SELECT count(*) || ' ' || md5(string_agg(b, '' ORDER BY id)) FROM t") ==
-        Client(source.document, "app", "a", "orders").one("SELECT count(*) || ' ' || md5(string_agg(b, '' ORDER BY id)) FROM t"));
+        Client(source.document, "app", "a", "orders")
+            .one("SELECT count(*) || ' ' || md5(string_agg(b, '' ORDER BY id)) FROM t"));
 }
 
 }  // namespace trove::guest

@@ -24,7 +24,8 @@ TEST_CASE("MariaDB grants are read and led from one to the other") {
   CHECK(mariadb::to_text(*want) ==
         "BINLOG MONITOR, INSERT, SELECT ON *.*; ALL PRIVILEGES ON `or\\_ders`.* WITH GRANT OPTION; "
         "SELECT (`a`, `b`), UPDATE ON `orders`.`customers`; ");
-  for (const char* bad : {"SELECT; DROP TABLE x", "SELECT ON *.* TO root --", "", "(a)", "SELECT (a`b)", "SELECT (a", "sel3ct", "'x'"}) {
+  for (const char* bad :
+       {"SELECT; DROP TABLE x", "SELECT ON *.* TO root --", "", "(a)", "SELECT (a`b)", "SELECT (a", "sel3ct", "'x'"}) {
     INFO(bad);
     CHECK_FALSE(mariadb::wanted_grants({{{bad}, "a.*", false}}, false));
   }
@@ -50,7 +51,9 @@ TEST_CASE("MariaDB grants are read and led from one to the other") {
 }
 
 TEST_CASE("PostgreSQL grants mean databases and their tables") {
-  const auto want = postgresql::wanted_grants({{{"ALL"}, "orders", false}, {{"select"}, "other.*", true}, {{"UPDATE"}, "other.t", false},
+  const auto want = postgresql::wanted_grants({{{"ALL"}, "orders", false},
+                                               {{"select"}, "other.*", true},
+                                               {{"UPDATE"}, "other.t", false},
                                                {{"CONNECT", "TEMP"}, "third", false}});
   REQUIRE(want);
   CHECK(postgresql::to_text(want->at("orders").database) == "CONNECT, CREATE, TEMPORARY");

@@ -24,7 +24,8 @@ class Client {
       texts.push_back(word.data());
       lengths.push_back(word.size());
     }
-    auto* reply = static_cast<redisReply*>(redisCommandArgv(redis_, static_cast<int>(texts.size()), texts.data(), lengths.data()));
+    auto* reply = static_cast<redisReply*>(
+        redisCommandArgv(redis_, static_cast<int>(texts.size()), texts.data(), lengths.data()));
     if (!reply) return "broken";
     std::string text = reply->type == REDIS_REPLY_INTEGER ? std::to_string(reply->integer)
                        : reply->str                       ? std::string(reply->str, reply->len)
@@ -56,8 +57,8 @@ TEST_CASE("Redis rules come from grants and nothing else gets in") {
   u.verifier = "ab";
   CHECK(*redis::acl_rules(u) == std::vector<std::string>{"reset", "on", "#ab", "~*", "&*", "+@all"});
   u.grants = {{{"+@read", "-keys"}, "orders:*", false}, {{"ALL"}, "tmp:*", false}};
-  CHECK(*redis::acl_rules(u) == std::vector<std::string>{"reset", "on", "#ab", "~orders:*", "&orders:*", "+@read", "-keys",
-                                                          "(~tmp:* &tmp:* +@all)"});
+  CHECK(*redis::acl_rules(u) == std::vector<std::string>{"reset", "on", "#ab", "~orders:*", "&orders:*", "+@read",
+                                                         "-keys", "(~tmp:* &tmp:* +@all)"});
   for (const char* rule : {">password", "~*", "nopass", "SELECT", "+@read on", "#abc", "reset", "(+@all)"}) {
     u.grants = {{{rule}, "*", false}};
     CHECK_FALSE(redis::acl_rules(u));
@@ -72,11 +73,15 @@ TEST_CASE("Redis rules come from grants and nothing else gets in") {
 
 TEST_CASE("Redis comes up with users and parameters and keeps its data over a kill and a restore") {
   Bed bed(Engine::redis);
-  bed.document.users = {user("app", "a'\" b", {{{"+@all", "-flushall"}, "orders:*", false}}), user("root", "r", {}, true)};
+  bed.document.users = {user("app", "a'\" b", {{{"+@all", "-flushall"}, "orders:*", false}}),
+                        user("root", "r", {}, true)};
   bed.document.databases = {{"orders", "", "", "", Drift::correct}};
-  bed.document.parameters = {{"maxmemory-policy", "allkeys-lru", Drift::correct}, {"databases", "4", Drift::correct},
+  bed.document.parameters = {{"maxmemory-policy", "allkeys-lru", Drift::correct},
+                             {"databases", "4", Drift::correct},
                              {"client-output-buffer-limit", "pubsub 16mb 4mb 30", Drift::correct},
-                             {"dir", "/etc", Drift::correct}, {"nonsense", "1", Drift::correct}, {"hz", "fast", Drift::correct}};
+                             {"dir", "/etc", Drift::correct},
+                             {"nonsense", "1", Drift::correct},
+                             {"hz", "fast", Drift::correct}};
   REQUIRE(bed.settle());
   CHECK(bed.state_of_user("app") == "Applied");
   CHECK(bed.state_of_database("orders").rfind("Failed: Redis has no databases", 0) == 0);
@@ -154,6 +159,42 @@ TEST_CASE("Redis comes up with users and parameters and keeps its data over a ki
   target.document.dropped_users = {{"default", ""}};
   REQUIRE(target.settle());
   CHECK_FALSE(Client(target.document, "default", "d"));
+}
+
+TEST_CASE("Redis never believes an append-only file from before it was switched off") {
+  Bed bed(Engine::redis);
+  bed.document.users = {user("root", "r", {}, true)};
+  REQUIRE(bed.settle());
+  REQUIRE(Client(bed.document, "root", "r").run({"SET", "logged", "1"}) == "OK");
+  bed.document.parameters = {{"appendonly", "no", Drift::correct}};
+  REQUIRE(bed.settle());
+  {
+    Client root(bed.document, "root", "r");
+    REQUIRE(root.run({"CONFIG", "GET", "appendonly"}) == "no");
+    REQUIRE(root.run({"SET", "dumped", "2"}) == "OK");
+    bool saved = false;
+    for (int i = 0; i < 200 && !saved; ++i) {   // one may be under way
+      saved = root.run({"SAVE"}) == "OK";
+      if (!saved) usleep(50'000);
+    }
+    REQUIRE(saved);
+  }
+  // The server dies and another takes the volume, with nothing but the document to go by.
+  bed.stop_agent();
+  REQUIRE(end_process(*bed.engine_mark(), SIGKILL, Millis{10'000}, nullptr));
+  remove_tree(bed.server_dir() + "/run");
+  bed.document.parameters = {};
+  REQUIRE(bed.settle());
+  Client root(bed.document, "root", "r");
+  CHECK(root.run({"GET", "logged"}) == "1");
+  CHECK(root.run({"GET", "dumped"}) == "2");
+  CHECK(root.run({"CONFIG", "GET", "appendonly"}) == "yes");
+  bool fresh = false;
+  for (int i = 0; i < 400 && !fresh; ++i) {
+    usleep(50'000);
+    fresh = !exists(bed.data_dir() + "/trove-no-aof");
+  }
+  CHECK(fresh);
 }
 
 }  // namespace trove::guest

@@ -2,6 +2,7 @@
 // Owned by one test. Everything that it started is gone when it is.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -52,6 +53,7 @@ class System {
   std::string subnet_;      // "127.133."
   std::unique_ptr<Process> daemon_;
   std::string log_;
+  std::map<std::string, std::string> addresses_;
 };
 
 // True once `condition` holds; asked about every 50 ms.

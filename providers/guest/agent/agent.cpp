@@ -51,7 +51,11 @@ struct Engaged {
 class Agent::Loop {
  public:
   Loop(AgentOptions options, Plane& plane, const Clock& clock, Rng& rng)
-      : options_(std::move(options)), plane_(plane), clock_(clock), rng_(rng), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+      : options_(std::move(options)),
+        plane_(plane),
+        clock_(clock),
+        rng_(rng),
+        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
   Result<void> run(const Cancel& stop);
 
@@ -259,13 +263,15 @@ Millis Agent::Loop::step(const Cancel& stop) {
       put_report();
       return kSetupRetry;
     }
-    engaged_ = std::make_unique<Engaged>(std::move(*where), document_.engine, memory_, plane_, clock_, [this] { ring(); });
+    engaged_ =
+        std::make_unique<Engaged>(std::move(*where), document_.engine, memory_, plane_, clock_, [this] { ring(); });
   }
   Engaged& e = *engaged_;
   e.keeper.notice();
 
-  // A running engine proves that its data are there; looking again costs little but must not fail it.
-  if (!e.keeper.alive() || !e.volume.has_data()) {
+  // A running engine proves that its data are there.
+  const bool claimed = e.volume.marker().instance_uid == document_.instance_uid;
+  if (!e.keeper.alive() || !e.volume.has_data() || !claimed) {
     if (now < data_again_) return data_again_ - now;
     if (auto ready = ensure_data(stop); !ready) {
       if (stop.is_set()) return Millis{0};

@@ -96,7 +96,8 @@ void Backups::pass(const Document& document, const std::function<void()>& save) 
   for (const BackupOrder& order : document.backups) {
     auto found = std::find_if(memory_.backups.begin(), memory_.backups.end(),
                               [&](const auto& b) { return b.state.id == order.id; });
-    if (found != memory_.backups.end() && (found->state.state == "Completed" || found->state.state == "Failed")) continue;
+    if (found != memory_.backups.end() && (found->state.state == "Completed" || found->state.state == "Failed"))
+      continue;
     if (found == memory_.backups.end()) {
       // What no document speaks of any more is forgotten first.
       for (size_t i = 0; i < memory_.backups.size() && memory_.backups.size() >= kMostRemembered;) {

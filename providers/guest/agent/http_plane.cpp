@@ -137,7 +137,8 @@ Result<GuestFile> read_guest_file(const std::string& path) {
   file.run_as = (*json)["run_as"].text();
   file.ca_file = (*json)["ca_file"].text();
   if (file.url.empty() || file.token.empty()) return fail(Code::invalid, path + " lacks url or token");
-  if (!file.volume.empty() && file.volume[0] != '/') return fail(Code::invalid, path + ": volume is not an absolute path");
+  if (!file.volume.empty() && file.volume[0] != '/')
+    return fail(Code::invalid, path + ": volume is not an absolute path");
   while (file.volume.size() > 1 && file.volume.back() == '/') file.volume.pop_back();
   return file;
 }

@@ -109,7 +109,8 @@ void Items::judge(Work& work, const Document& document) {
     return;
   }
   const auto failure = failures_.find(work.key);
-  if (failure != failures_.end() && failure->second.digest == work.digest && clock_.monotonic() < failure->second.next) {
+  if (failure != failures_.end() && failure->second.digest == work.digest &&
+      clock_.monotonic() < failure->second.next) {
     work.failed = true;
     work.state.state = "Failed";
     work.state.message = failure->second.message;
@@ -227,7 +228,8 @@ Result<ItemsOutcome> Items::pass(const Document& document) {
                                  [&, n = name, h = host] { return driver_.drop_user(n, h); }));
   }
   for (const auto& name : document.dropped_databases) {
-    outcome.databases.push_back(drop("database " + name, {name, "", "", ""}, [&, n = name] { return driver_.drop_database(n); }));
+    outcome.databases.push_back(
+        drop("database " + name, {name, "", "", ""}, [&, n = name] { return driver_.drop_database(n); }));
   }
 
   // What the document no longer speaks of is nobody's business any more; a later mention is news, not drift.

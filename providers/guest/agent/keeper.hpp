@@ -11,7 +11,8 @@ namespace trove::guest {
 
 class Keeper {
  public:
-  Keeper(EngineDriver& driver, Memory& memory, const Surroundings& where, ParameterKeeper& parameters, const Clock& clock)
+  Keeper(EngineDriver& driver, Memory& memory, const Surroundings& where, ParameterKeeper& parameters,
+         const Clock& clock)
       : driver_(driver), memory_(memory), where_(where), parameters_(parameters), clock_(clock) {}
 
   enum class State {

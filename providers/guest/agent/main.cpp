@@ -56,7 +56,8 @@ int main(int argc, char** argv) {
   RealClock clock;
   RealRng rng;
   log::info("trove-guest begins", {{"server", file->server}, {"directory", directory}});
-  guest::Agent agent({.server_dir = directory, .volume_dir = file->volume, .run_as = file->run_as}, **plane, clock, rng);
+  guest::Agent agent({.server_dir = directory, .volume_dir = file->volume, .run_as = file->run_as}, **plane, clock,
+                     rng);
   auto done = agent.run(stop);
   if (!done) std::cerr << "trove-guest: " << done.error().message << "\n";
   // _exit: the signal thread may still hold `stop`.

@@ -25,7 +25,8 @@ Value tried(const std::map<std::string, Memory::Tried>& map) {
 }
 std::map<std::string, Memory::Tried> tried_from(const Value& v) {
   std::map<std::string, Memory::Tried> map;
-  for (const auto& member : v.members()) map[member.key] = {member.value["value"].text(), member.value["running"].text()};
+  for (const auto& member : v.members())
+    map[member.key] = {member.value["value"].text(), member.value["running"].text()};
   return map;
 }
 

@@ -93,7 +93,8 @@ Result<void> ParameterKeeper::reset(const std::string& name, ParametersOutcome& 
   if (!memory_.persisted.count(name) && !memory_.parameters.count(name) && !memory_.started_with.count(name)) return {};
   ParameterState state{name, "", false, "Dropped", ""};
   auto seen = driver_.setting(name);
-  if (!seen) return seen.error().code == Code::unavailable ? Result<void>(tl::unexpected<Error>(seen.error())) : Result<void>();
+  if (!seen)
+    return seen.error().code == Code::unavailable ? Result<void>(tl::unexpected<Error>(seen.error())) : Result<void>();
   const bool was_persisted = memory_.persisted.erase(name) > 0;
   const bool was_set = memory_.parameters.erase(name) > 0;
   if (*seen && (*seen)->live && (was_persisted || was_set)) {

@@ -25,7 +25,8 @@ class ParameterKeeper {
   bool fall_back(const std::string& why);
 
  private:
-  Result<void> one(const Parameter& parameter, const std::string& name, const Document& document, ParametersOutcome& outcome);
+  Result<void> one(const Parameter& parameter, const std::string& name, const Document& document,
+                   ParametersOutcome& outcome);
   Result<void> reset(const std::string& name, ParametersOutcome& outcome);
 
   EngineDriver& driver_;

@@ -24,7 +24,8 @@ Result<size_t> read_some(int fd, char* buffer, size_t size, const Cancel& cancel
     if (cancel.is_set()) return fail(Code::unavailable, "interrupted");
     const ssize_t n = read(fd, buffer, size);
     if (n >= 0) return static_cast<size_t>(n);
-    if (errno != EINTR && errno != EAGAIN) return fail(Code::unavailable, std::string("cannot read: ") + strerror(errno));
+    if (errno != EINTR && errno != EAGAIN)
+      return fail(Code::unavailable, std::string("cannot read: ") + strerror(errno));
   }
 }
 
@@ -36,7 +37,8 @@ Result<void> write_all(int fd, std::string_view bytes, const Cancel& cancel) {
     const ssize_t n = write(fd, bytes.data(), bytes.size());   // pipes to tools do not block
     if (n >= 0) bytes.remove_prefix(static_cast<size_t>(n));
     else if (errno != EINTR && errno != EAGAIN) {
-      return fail(errno == ENOSPC ? Code::no_space : Code::unavailable, std::string("cannot write: ") + strerror(errno));
+      return fail(errno == ENOSPC ? Code::no_space : Code::unavailable,
+                  std::string("cannot write: ") + strerror(errno));
     }
   }
   return {};
@@ -144,7 +146,8 @@ Result<void> decompress_to(const std::string& file, int out, const Cancel& cance
     for (bool full = true; in.pos < in.size || full;) {
       ZSTD_outBuffer buffer{output.data(), output.size(), 0};
       left = ZSTD_decompressStream(zstd.context, &buffer, &in);
-      if (ZSTD_isError(left)) return fail(Code::corrupt, std::string("the backup cannot be unpacked: ") + ZSTD_getErrorName(left));
+      if (ZSTD_isError(left))
+        return fail(Code::corrupt, std::string("the backup cannot be unpacked: ") + ZSTD_getErrorName(left));
       full = buffer.pos == buffer.size && left != 0;   // asking on after a frame's end would begin another
       if (auto done = write_all(out, std::string_view(output.data(), buffer.pos), cancel); !done) return done;
     }

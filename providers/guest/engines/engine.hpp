@@ -43,8 +43,8 @@ struct Setting {
   bool live = false;         // can change without a restart
 };
 
-// Bytes of a backup in the making: call begin if there is one, read `fd` to its end, then call finish, which says whether
-// they are a backup. All three may run on another thread than the driver's and use nothing of the driver.
+// Bytes of a backup in the making: call begin if there is one, read `fd` to its end, then call finish, which says
+// whether they are a backup. All three may run on another thread than the driver's and use nothing of the driver.
 struct BackupSource {
   std::function<Result<UniqueFd>(const Cancel&)> begin;       // for engines that first have to write a file
   UniqueFd fd;

@@ -101,7 +101,8 @@ Result<void> chown_tree(const std::string& path, const OsUser& owner) {
     if (lchown(p.c_str(), owner.uid, owner.gid) != 0 && errno != ENOENT) error = {errno, std::generic_category()};
   };
   give(path);
-  for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error)) give(it->path());
+  for (fs::recursive_directory_iterator it(path, error), end; !error && it != end; it.increment(error))
+    give(it->path());
   if (error) return fail(Code::denied, "cannot give " + path + " to " + owner.name + ": " + error.message());
   return {};
 }

@@ -19,13 +19,14 @@ std::string server_program() { return find_program({"/usr/sbin/mariadbd", "/usr/
 // Settings that decide where data is, who gets in, or what runs as the engine's user.
 const std::set<std::string>& reserved() {
   static const std::set<std::string> names = {
-      "datadir", "basedir", "socket", "port", "bind_address", "pid_file", "user", "log_error", "init_file", "plugin_dir",
-      "plugin_load", "plugin_load_add", "secure_file_priv", "skip_grant_tables", "skip_networking", "tmpdir", "chroot",
-      "innodb_data_home_dir", "innodb_data_file_path", "innodb_log_group_home_dir", "innodb_undo_directory", "slave_load_tmpdir",
-      "character_sets_dir", "lc_messages_dir", "general_log_file", "slow_query_log_file", "log_bin", "log_basename",
-      "log_bin_index", "relay_log", "relay_log_index", "defaults_file", "defaults_extra_file", "wsrep_provider",
-      "wsrep_sst_method", "wsrep_notify_cmd", "des_key_file", "skip_name_resolve",
-      "extra_port", "core_file", "external_locking", "lower_case_table_names", "debug"};
+      "datadir", "basedir", "socket", "port", "bind_address", "pid_file", "user", "log_error", "init_file",
+      "plugin_dir", "plugin_load", "plugin_load_add", "secure_file_priv", "skip_grant_tables", "skip_networking",
+      "tmpdir", "chroot", "innodb_data_home_dir", "innodb_data_file_path", "innodb_log_group_home_dir",
+      "innodb_undo_directory", "slave_load_tmpdir", "character_sets_dir", "lc_messages_dir", "general_log_file",
+      "slow_query_log_file", "log_bin", "log_basename", "log_bin_index", "relay_log", "relay_log_index",
+      "defaults_file", "defaults_extra_file", "wsrep_provider", "wsrep_sst_method", "wsrep_notify_cmd",
+      "des_key_file", "skip_name_resolve", "extra_port", "core_file", "external_locking", "lower_case_table_names",
+      "debug"};
   return names;
 }
 
@@ -46,7 +47,9 @@ std::string MariadbDriver::data_version() {
   const std::string program_path = server_program();
   if (program_path.empty()) return "";
   // "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu …"
-  auto tool = Tool::start({.argv = {program_path, "--no-defaults", "--version"}, .user = where_.engine_user, .pipe_out = true,
+  auto tool = Tool::start({.argv = {program_path, "--no-defaults", "--version"},
+                           .user = where_.engine_user,
+                           .pipe_out = true,
                            .log_file = ""});
   if (!tool) return "";
   const UniqueFd out = (*tool)->take_out();
@@ -105,7 +108,8 @@ Result<std::vector<std::string>> MariadbDriver::configure(const Document& docume
     init += privileges == "ALL PRIVILEGES" ? " WITH GRANT OPTION;\n" : ";\n";
   };
   if (where_.engine_user.name != where_.agent_user.name) {
-    own_account(where_.engine_user.name, "RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SLAVE MONITOR, CONNECTION ADMIN");
+    own_account(where_.engine_user.name,
+                "RELOAD, PROCESS, LOCK TABLES, BINLOG MONITOR, SLAVE MONITOR, CONNECTION ADMIN");
   }
   own_account(where_.agent_user.name, "ALL PRIVILEGES");
   init += "DELETE FROM mysql.global_priv WHERE User='' AND Host IN ('localhost','127.0.0.1','%','::1');\n";
@@ -160,7 +164,7 @@ std::string MariadbDriver::trouble() {
   return std::string(trimmed(std::string_view(tail).substr(at + 7, end - at - 7)));
 }
 
-// ---- parameters ------------------------------------------------------------------------------------------------------
+// ---- parameters -----------------------------------------------------------------------------------------------------
 
 std::string MariadbDriver::canonical_name(const std::string& name) const {
   std::string out = lower(name);
@@ -176,8 +180,10 @@ std::string MariadbDriver::refuses(const std::string& name, const std::string& v
 }
 
 Result<std::optional<Setting>> MariadbDriver::setting(const std::string& name) {
-  auto rows = query("SELECT VARIABLE_NAME, GLOBAL_VALUE, VARIABLE_TYPE, READ_ONLY, COMMAND_LINE_ARGUMENT, VARIABLE_SCOPE "
-                    "FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = " + mariadb::quote_text(name));
+  auto rows = query(
+      "SELECT VARIABLE_NAME, GLOBAL_VALUE, VARIABLE_TYPE, READ_ONLY, COMMAND_LINE_ARGUMENT, VARIABLE_SCOPE "
+      "FROM information_schema.SYSTEM_VARIABLES WHERE VARIABLE_NAME = " +
+      mariadb::quote_text(name));
   if (!rows) return tl::unexpected<Error>(rows.error());
   if (rows->empty()) return std::optional<Setting>();
   const auto& row = (*rows)[0];
@@ -196,7 +202,8 @@ Result<void> MariadbDriver::set_live(const std::string& name, const std::string&
   std::string literal = mariadb::quote_text(value);
   if (type != "VARCHAR") {
     if (const auto number = size_of(value)) literal = std::to_string(*number);
-    else if (type == "DOUBLE" && value.find_first_not_of("0123456789.+-eE") == std::string::npos && !value.empty()) literal = value;
+    else if (type == "DOUBLE" && value.find_first_not_of("0123456789.+-eE") == std::string::npos && !value.empty())
+      literal = value;
     else if (const auto word = boolean_of(value); word && type == "BOOLEAN") literal = *word ? "ON" : "OFF";
   }
   return execute("SET GLOBAL " + mariadb::quote_name(name) + " = " + literal);
@@ -209,19 +216,20 @@ Result<void> MariadbDriver::reset_live(const std::string& name) {
 
 bool MariadbDriver::same(const std::string&, const std::string& a, const std::string& b) { return same_setting(a, b); }
 
-// ---- backups ---------------------------------------------------------------------------------------------------------
+// ---- backups --------------------------------------------------------------------------------------------------------
 
 Result<BackupSource> MariadbDriver::open_backup(const Cancel&) {
   const std::string program_path = find_program({"/usr/bin/mariadb-backup", "/usr/bin/mariabackup"});
   if (program_path.empty()) return fail(Code::not_found, "mariadb-backup is not installed");
   // Its scratch files go beside the sockets: small, and gone with the server.
-  auto tool = Tool::start({.argv = {program_path, "--defaults-file=" + where_.layout.engine_dir + "/my.cnf", "--backup",
-                                    "--stream=xbstream", "--socket=" + socket_path(), "--user=" + where_.engine_user.name,
-                                    "--datadir=" + where_.layout.data_dir, "--target-dir=" + where_.layout.engine_dir},
-                           .user = where_.engine_user,
-                           .pipe_out = true,
-                           .log_file = where_.layout.log_dir + "/backup.log",
-                           .directory = where_.layout.engine_dir});
+  auto tool =
+      Tool::start({.argv = {program_path, "--defaults-file=" + where_.layout.engine_dir + "/my.cnf", "--backup",
+                            "--stream=xbstream", "--socket=" + socket_path(), "--user=" + where_.engine_user.name,
+                            "--datadir=" + where_.layout.data_dir, "--target-dir=" + where_.layout.engine_dir},
+                   .user = where_.engine_user,
+                   .pipe_out = true,
+                   .log_file = where_.layout.log_dir + "/backup.log",
+                   .directory = where_.layout.engine_dir});
   if (!tool) return tl::unexpected<Error>(tool.error());
   BackupSource source;
   source.fd = (*tool)->take_out();
@@ -235,7 +243,10 @@ Result<void> MariadbDriver::restore(const std::string& dir, const Feed& feed, co
   const std::string backup = find_program({"/usr/bin/mariadb-backup", "/usr/bin/mariabackup"});
   if (unpack.empty() || backup.empty()) return fail(Code::not_found, "mariadb-backup is not installed");
   const std::string log = where_.layout.log_dir + "/restore.log";
-  auto tool = Tool::start({.argv = {unpack, "-x", "-C", dir}, .user = where_.engine_user, .pipe_in = true, .log_file = log,
+  auto tool = Tool::start({.argv = {unpack, "-x", "-C", dir},
+                           .user = where_.engine_user,
+                           .pipe_in = true,
+                           .log_file = log,
                            .directory = dir});
   if (!tool) return tl::unexpected<Error>(tool.error());
   const auto fed = feed((*tool)->in());

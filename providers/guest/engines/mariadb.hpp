@@ -1,7 +1,7 @@
-// MariaDB: mariadb-install-db, mariadbd, mariadb-backup, and SQL over the local socket as the account of the agent's own
-// OS user (unix_socket takes no other). That account, and one for backups of the engine's OS user, are written at every
-// start by an init file, so that a restored data directory, or one where somebody dropped them, heals.
-// Used by the agent's reconcile thread only.
+// MariaDB: mariadb-install-db, mariadbd, mariadb-backup, and SQL over the local socket as the account of the agent's
+// own OS user (unix_socket takes no other). That account, and one for backups of the engine's OS user, are written at
+// every start by an init file, so that a restored data directory, or one where somebody dropped them, heals. Used by
+// the agent's reconcile thread only.
 #pragma once
 #include <map>
 #include <memory>

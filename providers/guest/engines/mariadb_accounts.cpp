@@ -35,7 +35,8 @@ bool MariadbDriver::is_system_user(const std::string& name, const std::string& h
 }
 
 Result<void> MariadbDriver::refresh(const Document&, bool) {
-  auto schemata = query("SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA");
+  auto schemata =
+      query("SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA");
   if (!schemata) return tl::unexpected<Error>(schemata.error());
   auto accounts = query(
       "SELECT User, Host, JSON_VALUE(Priv,'$.plugin'), JSON_VALUE(Priv,'$.authentication_string'), "

@@ -74,7 +74,8 @@ Result<std::string> privilege_of(std::string_view text) {
   const size_t bracket = text.find('(');
   std::string name;
   for (char c : upper(trimmed(text.substr(0, bracket)))) {
-    if (!(c >= 'A' && c <= 'Z') && c != ' ') return fail(Code::invalid, "\"" + std::string(text) + "\" is not a privilege");
+    if (!(c >= 'A' && c <= 'Z') && c != ' ')
+      return fail(Code::invalid, "\"" + std::string(text) + "\" is not a privilege");
     if (c != ' ' || (!name.empty() && name.back() != ' ')) name += c;
   }
   if (name.empty()) return fail(Code::invalid, "a privilege has no name");

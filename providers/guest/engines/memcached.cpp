@@ -78,7 +78,8 @@ std::string MemcachedDriver::canonical_name(const std::string& name) const {
 std::string MemcachedDriver::refuses(const std::string& name, const std::string& value) const {
   if (auto why = unsafe_parameter(name, value); !why.empty()) return why;
   for (char c : value) {
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '_') return "the value holds what no option takes";
+    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '_')
+      return "the value holds what no option takes";
   }
   return "";
 }
@@ -134,7 +135,8 @@ Result<void> MemcachedDriver::connect() {
   if (error == EINPROGRESS) {
     pollfd p{fd.get(), POLLOUT, 0};
     socklen_t size = sizeof error;
-    error = poll(&p, 1, kAnswerMs) == 1 && getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : ETIMEDOUT;
+    error = poll(&p, 1, kAnswerMs) == 1 && getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error
+                                                                                                          : ETIMEDOUT;
   }
   if (error != 0) return fail(Code::unavailable, std::string("cannot connect: ") + strerror(error));
   connection_ = std::move(fd);
@@ -153,7 +155,8 @@ Result<std::string> MemcachedDriver::ask(const std::string& line, const std::str
       const ssize_t n = recv(connection_.get(), buffer, sizeof buffer, 0);
       if (n <= 0 || answer.size() > kMostAnswer) break;
       answer.append(buffer, static_cast<size_t>(n));
-      if (answer.size() >= end.size() && answer.compare(answer.size() - end.size(), end.size(), end) == 0) return answer;
+      if (answer.size() >= end.size() && answer.compare(answer.size() - end.size(), end.size(), end) == 0)
+        return answer;
     }
   }
   connection_.reset();
@@ -214,7 +217,9 @@ std::string MemcachedDriver::objection(const std::string& name, const std::strin
     case Type::size:
     case Type::megabytes: return size_of(value) ? "" : "\"" + value + "\" is not a size";
     case Type::decimal:
-      return !value.empty() && value.find_first_not_of("0123456789.") == std::string::npos ? "" : "\"" + value + "\" is not a number";
+      return !value.empty() && value.find_first_not_of("0123456789.") == std::string::npos
+                 ? ""
+                 : "\"" + value + "\" is not a number";
     case Type::boolean: return boolean_of(value) ? "" : "\"" + value + "\" is neither yes nor no";
     case Type::word: return "";
   }

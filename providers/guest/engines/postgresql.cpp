@@ -45,12 +45,13 @@ std::string PostgresqlDriver::bin(const std::string& name) const {
 
 Result<void> PostgresqlDriver::initialise(const std::string& dir, const Document&, const Cancel& cancel) {
   // The caller makes everything durable at once, hence --no-sync.
-  return run_tool({.argv = {bin("initdb"), "-D", dir, "-U", "postgres", "--auth-local=peer", "--auth-host=scram-sha-256",
-                            "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--no-sync", "--no-instructions"},
-                   .user = where_.engine_user,
-                   .log_file = where_.layout.log_dir + "/install.log",
-                   .directory = dir},
-                  kInitTime, cancel);
+  return run_tool(
+      {.argv = {bin("initdb"), "-D", dir, "-U", "postgres", "--auth-local=peer", "--auth-host=scram-sha-256",
+                "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--no-sync", "--no-instructions"},
+       .user = where_.engine_user,
+       .log_file = where_.layout.log_dir + "/install.log",
+       .directory = dir},
+      kInitTime, cancel);
 }
 
 std::string PostgresqlDriver::access_rules(const Document& document) const {
@@ -63,7 +64,11 @@ std::string PostgresqlDriver::access_rules(const Document& document) const {
   for (const auto& cidr : document.allowed_cidrs) {
     if (!is_cidr(cidr)) continue;
     const bool bare = cidr.find('/') == std::string::npos;
-    text += "host all all " + cidr + (!bare ? "" : cidr.find(':') == std::string::npos ? "/32" : "/128") + " scram-sha-256\n";
+    text += "host all all " + cidr +
+            (!bare                                 ? ""
+             : cidr.find(':') == std::string::npos ? "/32"
+                                                   : "/128") +
+            " scram-sha-256\n";
   }
   return text;
 }
@@ -99,7 +104,8 @@ Result<std::vector<std::string>> PostgresqlDriver::configure(const Document& doc
   }
   document_ = document;
   parameters_ = parameters;
-  return std::vector<std::string>{bin("postgres"), "-D", at.data_dir, "-c", "config_file=" + at.engine_dir + "/postgresql.conf"};
+  return std::vector<std::string>{bin("postgres"), "-D", at.data_dir, "-c",
+                                  "config_file=" + at.engine_dir + "/postgresql.conf"};
 }
 
 int PostgresqlDriver::stop_signal() const { return SIGINT; }    // "fast": sessions end, data are flushed
@@ -139,16 +145,16 @@ std::string PostgresqlDriver::trouble() {
   return at == std::string::npos ? "" : std::string(trimmed(std::string_view(tail).substr(at + 6, 240)));
 }
 
-// ---- backups ---------------------------------------------------------------------------------------------------------
+// ---- backups --------------------------------------------------------------------------------------------------------
 
 Result<BackupSource> PostgresqlDriver::open_backup(const Cancel&) {
-  auto tool = Tool::start({.argv = {bin("pg_basebackup"), "-h", where_.layout.socket_dir, "-p", std::to_string(document_.port),
-                                    "-U", "postgres", "--no-password", "-D", "-", "-Ft", "-X", "fetch", "--checkpoint=fast",
-                                    "--no-manifest"},
-                           .user = where_.engine_user,
-                           .pipe_out = true,
-                           .log_file = where_.layout.log_dir + "/backup.log",
-                           .directory = where_.layout.engine_dir});
+  auto tool = Tool::start(
+      {.argv = {bin("pg_basebackup"), "-h", where_.layout.socket_dir, "-p", std::to_string(document_.port), "-U",
+                "postgres", "--no-password", "-D", "-", "-Ft", "-X", "fetch", "--checkpoint=fast", "--no-manifest"},
+       .user = where_.engine_user,
+       .pipe_out = true,
+       .log_file = where_.layout.log_dir + "/backup.log",
+       .directory = where_.layout.engine_dir});
   if (!tool) return tl::unexpected<Error>(tool.error());
   BackupSource source;
   source.fd = (*tool)->take_out();

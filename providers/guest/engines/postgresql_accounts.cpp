@@ -1,5 +1,5 @@
-// PostgreSQL's databases, roles and grants as items. A login's grants are read and corrected on databases as a whole and
-// inside schema public; other schemas are their owners' business.
+// PostgreSQL's databases, roles and grants as items. A login's grants are read and corrected on databases as a whole
+// and inside schema public; other schemas are their owners' business.
 #include <set>
 #include "providers/guest/engines/files.hpp"
 #include "providers/guest/engines/postgresql.hpp"
@@ -14,7 +14,9 @@ using postgresql::quote_text;
 
 namespace {
 
-bool is_system_role(const std::string& name) { return name.empty() || name == "postgres" || name == "public" || name.rfind("pg_", 0) == 0; }
+bool is_system_role(const std::string& name) {
+  return name.empty() || name == "postgres" || name == "public" || name.rfind("pg_", 0) == 0;
+}
 
 bool is_system_database(const std::string& name) {
   return name == "postgres" || name == "template0" || name == "template1";
@@ -32,8 +34,8 @@ std::string on_sequences(const Privileges& tables, bool with_option) {
 }
 
 // GRANT and REVOKE statements from `have` to `want` on one object.
-void correct(std::vector<std::string>& statements, const Privileges& have, const Privileges& want, const std::string& object,
-             const std::string& who) {
+void correct(std::vector<std::string>& statements, const Privileges& have, const Privileges& want,
+             const std::string& object, const std::string& who) {
   for (const auto& [privilege, option] : have) {
     const auto wanted = want.find(privilege);
     if (wanted == want.end()) {
@@ -70,8 +72,9 @@ Result<PostgresqlDriver::TablesSeen> PostgresqlDriver::read_tables(postgresql::C
                          "WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r','p','v','m','f')");
   if (!tables) return tl::unexpected<Error>(tables.error());
   for (const auto& row : *tables) seen.owners[row[0].value_or("")] = row[1].value_or("");
-  auto schema = in.query("SELECT r.rolname, x.privilege_type, x.is_grantable FROM pg_namespace n, aclexplode(n.nspacl) x "
-                         "JOIN pg_roles r ON r.oid = x.grantee WHERE n.nspname = 'public'");
+  auto schema = in.query(
+      "SELECT r.rolname, x.privilege_type, x.is_grantable FROM pg_namespace n, aclexplode(n.nspacl) x "
+      "JOIN pg_roles r ON r.oid = x.grantee WHERE n.nspname = 'public'");
   if (!schema) return tl::unexpected<Error>(schema.error());
   for (const auto& row : *schema) seen.schema[row[0].value_or("")][row[1].value_or("")] |= row[2] == "t";
   auto grants = in.query("SELECT r.rolname, c.relname, x.privilege_type, x.is_grantable FROM pg_class c, "
@@ -87,7 +90,8 @@ Result<PostgresqlDriver::TablesSeen> PostgresqlDriver::read_tables(postgresql::C
                            "JOIN pg_roles c ON true WHERE c.oid = d.defaclrole AND d.defaclobjtype IN ('r','S') "
                            "AND d.defaclnamespace = 'public'::regnamespace");
   if (!defaults) return tl::unexpected<Error>(defaults.error());
-  for (const auto& row : *defaults) seen.defaults[row[0].value_or("")].emplace_back(row[1].value_or(""), row[2].value_or(""));
+  for (const auto& row : *defaults)
+    seen.defaults[row[0].value_or("")].emplace_back(row[1].value_or(""), row[2].value_or(""));
   return seen;
 }
 
@@ -102,26 +106,31 @@ Result<void> PostgresqlDriver::refresh(const Document& document, bool may_change
   }
   document_ = document;
   users_ = document.users;
-  auto databases = query("SELECT d.datname, pg_encoding_to_char(d.encoding), d.datcollate, r.rolname, "
-                         "d.datallowconn AND NOT d.datistemplate FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba");
+  auto databases = query(
+      "SELECT d.datname, pg_encoding_to_char(d.encoding), d.datcollate, r.rolname, "
+      "d.datallowconn AND NOT d.datistemplate FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba");
   if (!databases) return tl::unexpected<Error>(databases.error());
-  auto acl = query("SELECT d.datname, r.rolname, x.privilege_type, x.is_grantable FROM pg_database d, aclexplode(d.datacl) x "
-                   "JOIN pg_roles r ON r.oid = x.grantee WHERE x.grantee <> d.datdba");
+  auto acl = query(
+      "SELECT d.datname, r.rolname, x.privilege_type, x.is_grantable FROM pg_database d, aclexplode(d.datacl) x "
+      "JOIN pg_roles r ON r.oid = x.grantee WHERE x.grantee <> d.datdba");
   if (!acl) return tl::unexpected<Error>(acl.error());
-  auto roles = query("SELECT a.rolname, a.rolpassword, concat_ws(' ', a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb, "
-                     "a.rolcanlogin, a.rolreplication, a.rolbypassrls, a.rolconnlimit, a.rolvaliduntil), "
-                     "(SELECT string_agg(p.rolname, ',' ORDER BY p.rolname) FROM pg_auth_members m JOIN pg_roles p "
-                     "ON p.oid = m.roleid WHERE m.member = a.oid) FROM pg_authid a");
+  auto roles = query(
+      "SELECT a.rolname, a.rolpassword, concat_ws(' ', a.rolsuper, a.rolinherit, a.rolcreaterole, a.rolcreatedb, "
+      "a.rolcanlogin, a.rolreplication, a.rolbypassrls, a.rolconnlimit, a.rolvaliduntil), "
+      "(SELECT string_agg(p.rolname, ',' ORDER BY p.rolname) FROM pg_auth_members m JOIN pg_roles p "
+      "ON p.oid = m.roleid WHERE m.member = a.oid) FROM pg_authid a");
   if (!roles) return tl::unexpected<Error>(roles.error());
   databases_.clear();
   for (const auto& row : *databases) {
-    databases_[row[0].value_or("")] = {row[1].value_or(""), row[2].value_or(""), row[3].value_or(""), row[4] == "t", {}};
+    databases_[row[0].value_or("")] = {
+        row[1].value_or(""), row[2].value_or(""), row[3].value_or(""), row[4] == "t", {}};
   }
   for (const auto& row : *acl) {
     databases_[row[0].value_or("")].privileges[row[1].value_or("")][row[2].value_or("")] |= row[3] == "t";
   }
   roles_.clear();
-  for (const auto& row : *roles) roles_[row[0].value_or("")] = {row[1].value_or(""), row[2].value_or(""), row[3].value_or("")};
+  for (const auto& row : *roles)
+    roles_[row[0].value_or("")] = {row[1].value_or(""), row[2].value_or(""), row[3].value_or("")};
 
   // Tables can only be seen from inside their database.
   std::set<std::string> spoken_of;
@@ -173,13 +182,15 @@ std::string PostgresqlDriver::grants_text(const User& user) const {
     const auto seen = tables_.find(name);
     if (seen == tables_.end()) continue;
     const auto schema = seen->second.schema.find(user.name);
-    if (schema != seen->second.schema.end()) text += "schema of " + name + ": " + postgresql::to_text(schema->second) + "; ";
+    if (schema != seen->second.schema.end())
+      text += "schema of " + name + ": " + postgresql::to_text(schema->second) + "; ";
     const auto tables = seen->second.tables.find(user.name);
     for (const auto& [table, owner] : seen->second.owners) {
       if (owner == user.name) continue;
       Privileges have;
       if (tables != seen->second.tables.end() && tables->second.count(table)) have = tables->second.at(table);
-      if (have != wanted_on(grants, table)) text += "table " + name + "." + table + ": " + postgresql::to_text(have) + "; ";
+      if (have != wanted_on(grants, table))
+        text += "table " + name + "." + table + ": " + postgresql::to_text(have) + "; ";
     }
   }
   return text;
@@ -221,7 +232,8 @@ Result<void> PostgresqlDriver::apply(const Database& database) {
   const std::string name = quote_name(database.name);
   const auto found = databases_.find(database.name);
   if (found == databases_.end()) {
-    std::string how = " TEMPLATE template0 ENCODING " + quote_text(database.character_set.empty() ? "UTF8" : database.character_set);
+    std::string how =
+        " TEMPLATE template0 ENCODING " + quote_text(database.character_set.empty() ? "UTF8" : database.character_set);
     if (!database.collate.empty()) {
       how += " LC_COLLATE " + quote_text(database.collate) + " LC_CTYPE " + quote_text(database.collate);
     }
@@ -260,7 +272,8 @@ std::set<std::string> PostgresqlDriver::creators(const std::string& database) co
   return names;
 }
 
-Result<void> PostgresqlDriver::apply_in_database(const User& user, const std::string& database, const DatabaseGrants& want) {
+Result<void> PostgresqlDriver::apply_in_database(const User& user, const std::string& database,
+                                                 const DatabaseGrants& want) {
   auto inside = visit(database);
   if (!inside) return tl::unexpected<Error>(inside.error());
   auto seen = read_tables(**inside);
@@ -270,14 +283,16 @@ Result<void> PostgresqlDriver::apply_in_database(const User& user, const std::st
   correct(statements, seen->schema[user.name], want.schema, "SCHEMA public", who);
   for (const auto& [table, owner] : seen->owners) {
     if (owner == user.name) continue;
-    correct(statements, seen->tables[user.name][table], wanted_on(want, table), "TABLE public." + quote_name(table), who);
+    correct(statements, seen->tables[user.name][table], wanted_on(want, table), "TABLE public." + quote_name(table),
+            who);
   }
   for (const auto& [table, privileges] : want.tables) {
-    if (!seen->owners.count(table)) return fail(Code::not_found, "there is no table public." + table + " in " + database);
+    if (!seen->owners.count(table))
+      return fail(Code::not_found, "there is no table public." + table + " in " + database);
   }
   for (const auto& [creator, kind] : seen->defaults[user.name]) {
-    statements.push_back("ALTER DEFAULT PRIVILEGES FOR ROLE " + quote_name(creator) + " IN SCHEMA public REVOKE ALL ON " +
-                         (kind == "S" ? "SEQUENCES" : "TABLES") + " FROM " + who);
+    statements.push_back("ALTER DEFAULT PRIVILEGES FOR ROLE " + quote_name(creator) +
+                         " IN SCHEMA public REVOKE ALL ON " + (kind == "S" ? "SEQUENCES" : "TABLES") + " FROM " + who);
   }
   // `reader` gets on future tables of `creator` what it wants of all.
   const auto on_future = [&](const std::string& reader, const std::string& creator, const Privileges& privileges) {
@@ -285,8 +300,10 @@ Result<void> PostgresqlDriver::apply_in_database(const User& user, const std::st
     for (const bool option : {false, true}) {
       const std::string start = "ALTER DEFAULT PRIVILEGES FOR ROLE " + quote_name(creator) + " IN SCHEMA public GRANT ";
       const std::string end = " TO " + quote_name(reader) + (option ? " WITH GRANT OPTION" : "");
-      if (const auto names = postgresql::list(privileges, option); !names.empty()) statements.push_back(start + names + " ON TABLES" + end);
-      if (const auto names = on_sequences(privileges, option); !names.empty()) statements.push_back(start + names + " ON SEQUENCES" + end);
+      if (const auto names = postgresql::list(privileges, option); !names.empty())
+        statements.push_back(start + names + " ON TABLES" + end);
+      if (const auto names = on_sequences(privileges, option); !names.empty())
+        statements.push_back(start + names + " ON SEQUENCES" + end);
     }
   };
   const auto makers = creators(database);
@@ -294,7 +311,8 @@ Result<void> PostgresqlDriver::apply_in_database(const User& user, const std::st
   if (!want.all_tables.empty()) {
     const bool option = want.all_tables.begin()->second;
     if (const auto names = on_sequences(want.all_tables, option); !names.empty()) {
-      statements.push_back("GRANT " + names + " ON ALL SEQUENCES IN SCHEMA public TO " + who + (option ? " WITH GRANT OPTION" : ""));
+      statements.push_back("GRANT " + names + " ON ALL SEQUENCES IN SCHEMA public TO " + who +
+                           (option ? " WITH GRANT OPTION" : ""));
     }
   }
   // And the others get what this one will make.

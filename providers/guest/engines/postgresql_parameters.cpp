@@ -15,12 +15,13 @@ constexpr Millis kReloadLook{10};
 const std::set<std::string>& reserved() {
   static const std::set<std::string> names = {
       "data_directory", "config_file", "hba_file", "ident_file", "external_pid_file", "listen_addresses", "port",
-      "unix_socket_directories", "unix_socket_group", "unix_socket_permissions", "archive_command", "archive_library",
-      "archive_mode", "restore_command", "archive_cleanup_command", "recovery_end_command", "ssl_passphrase_command",
-      "ssl_ca_file", "ssl_cert_file", "ssl_key_file", "ssl_crl_file", "ssl_crl_dir", "ssl_dh_params_file",
-      "dynamic_library_path", "session_preload_libraries", "local_preload_libraries", "jit_provider", "log_destination",
-      "log_directory", "log_filename", "logging_collector", "wal_level", "max_wal_senders", "password_encryption",
-      "krb_server_keyfile", "primary_conninfo", "include", "include_dir", "include_if_exists", "allow_system_table_mods"};
+      "unix_socket_directories", "unix_socket_group", "unix_socket_permissions", "archive_command",
+      "archive_library", "archive_mode", "restore_command", "archive_cleanup_command", "recovery_end_command",
+      "ssl_passphrase_command", "ssl_ca_file", "ssl_cert_file", "ssl_key_file", "ssl_crl_file", "ssl_crl_dir",
+      "ssl_dh_params_file", "dynamic_library_path", "session_preload_libraries", "local_preload_libraries",
+      "jit_provider", "log_destination", "log_directory", "log_filename", "logging_collector", "wal_level",
+      "max_wal_senders", "password_encryption", "krb_server_keyfile", "primary_conninfo", "include", "include_dir",
+      "include_if_exists", "allow_system_table_mods"};
   return names;
 }
 
@@ -87,8 +88,10 @@ std::string PostgresqlDriver::refuses(const std::string& name, const std::string
 
 Result<PostgresqlDriver::Variable> PostgresqlDriver::variable(const std::string& name) {
   // reset_val is what new sessions get; setting would show what this session set for itself.
-  auto rows = query("SELECT reset_val, unit, context, vartype, min_val, max_val, array_to_string(enumvals, ','), sourcefile "
-                    "FROM pg_settings WHERE lower(name) = " + postgresql::quote_text(name));
+  auto rows = query(
+      "SELECT reset_val, unit, context, vartype, min_val, max_val, array_to_string(enumvals, ','), sourcefile "
+      "FROM pg_settings WHERE lower(name) = " +
+      postgresql::quote_text(name));
   if (!rows) return tl::unexpected<Error>(rows.error());
   if (rows->empty()) return fail(Code::not_found, "unknown");
   const auto& r = (*rows)[0];

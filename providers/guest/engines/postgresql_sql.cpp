@@ -92,10 +92,11 @@ struct Connection::Handle {
 Connection::Connection(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
 Connection::~Connection() = default;
 
-Result<std::unique_ptr<Connection>> Connection::open(const std::string& socket_dir, int port, const std::string& database) {
+Result<std::unique_ptr<Connection>> Connection::open(const std::string& socket_dir, int port,
+                                                     const std::string& database) {
   const std::string port_text = std::to_string(port);
-  const char* const names[] = {"host", "port", "user", "dbname", "connect_timeout", "client_encoding", "application_name",
-                               nullptr};
+  const char* const names[] = {
+      "host", "port", "user", "dbname", "connect_timeout", "client_encoding", "application_name", nullptr};
   const char* const values[] = {socket_dir.c_str(), port_text.c_str(), "postgres", database.c_str(), "5", "UTF8",
                                 "trove-guest", nullptr};
   auto handle = std::make_unique<Handle>();
@@ -107,11 +108,12 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::string& socket_d
     return fail(locked_out ? Code::denied : Code::unavailable, std::string(trimmed(words)));
   }
   std::unique_ptr<Connection> connection(new Connection(std::move(handle)));
-  // What quoting was written for, whatever the server's parameters say; no waiting without end; and verifiers stay out of
-  // the server's log, which would quote a failed statement.
-  auto ready = connection->execute("SET standard_conforming_strings=on; SET statement_timeout='60s'; SET lock_timeout='20s'; "
-                                   "SET idle_session_timeout=0; SET log_min_error_statement=panic; SET log_statement=none; "
-                                   "SET log_min_duration_statement=-1; SET search_path=pg_catalog; SET role none");
+  // What quoting was written for, whatever the server's parameters say; no waiting without end; and verifiers stay out
+  // of the server's log, which would quote a failed statement.
+  auto ready = connection->execute(
+      "SET standard_conforming_strings=on; SET statement_timeout='60s'; SET lock_timeout='20s'; "
+      "SET idle_session_timeout=0; SET log_min_error_statement=panic; SET log_statement=none; "
+      "SET log_min_duration_statement=-1; SET search_path=pg_catalog; SET role none");
   if (!ready) return tl::unexpected<Error>(ready.error());
   return connection;
 }

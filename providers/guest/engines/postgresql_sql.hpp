@@ -28,9 +28,9 @@ struct DatabaseGrants {
 };
 using Grants = std::map<std::string, DatabaseGrants>;
 
-// From the document. "orders": ALL is everything in that database; CONNECT, CREATE and TEMPORARY are the database's own;
-// SELECT and the like mean its tables, as in "orders.*". "orders.customers" is one table of schema public. Whoever gets
-// something in a database may connect to it.
+// From the document. "orders": ALL is everything in that database; CONNECT, CREATE and TEMPORARY are the database's
+// own; SELECT and the like mean its tables, as in "orders.*". "orders.customers" is one table of schema public. Whoever
+// gets something in a database may connect to it.
 Result<Grants> wanted_grants(const std::vector<Grant>& grants);
 // "SELECT, UPDATE" of those with, or without, the grant option.
 std::string list(const Privileges& privileges, bool with_option);

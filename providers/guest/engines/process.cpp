@@ -71,7 +71,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   }
   if (dup2(in, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) give_up(1);
   close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
-  if (switch_user && (setgroups(0, nullptr) != 0 || setgid(what.user.gid) != 0 || setuid(what.user.uid) != 0)) give_up(2);
+  if (switch_user && (setgroups(0, nullptr) != 0 || setgid(what.user.gid) != 0 || setuid(what.user.uid) != 0))
+    give_up(2);
   if (chdir(what.directory.c_str()) != 0) give_up(3);
   execve(argv[0], argv, env);
   give_up(4);
@@ -125,7 +126,8 @@ Result<pid_t> spawn(const Spawn& what) {
   if (!null) return fail(Code::unavailable, std::string("cannot open /dev/null: ") + strerror(errno));
   // dup2 onto 0..2 in the child must not overwrite a source that it still needs.
   int trouble[2];
-  if (pipe2(trouble, O_CLOEXEC) != 0) return fail(Code::unavailable, std::string("cannot make a pipe: ") + strerror(errno));
+  if (pipe2(trouble, O_CLOEXEC) != 0)
+    return fail(Code::unavailable, std::string("cannot make a pipe: ") + strerror(errno));
   UniqueFd read_end(trouble[0]), write_end(trouble[1]);
   const int in = what.in >= 0 ? what.in : null.get();
   const int out = what.out >= 0 ? what.out : null.get();

@@ -27,12 +27,13 @@ std::string server_program() { return find_program({"/usr/bin/redis-server", "/u
 bool is_reserved(const std::string& name) {
   static const std::set<std::string> names = {
       "bind", "bind-source-addr", "port", "unixsocket", "unixsocketperm", "dir", "dbfilename", "appendfilename",
-      "appenddirname", "aclfile", "requirepass", "masterauth", "masteruser", "user", "pidfile", "logfile", "daemonize",
-      "supervised", "protected-mode", "set-proc-title", "proc-title-template", "include", "loadmodule", "rename-command",
-      "replicaof", "slaveof", "enable-debug-command", "enable-module-command", "enable-protected-configs", "socket-mark-id",
-      "acl-pubsub-default"};
+      "appenddirname", "aclfile", "requirepass", "masterauth", "masteruser", "user", "pidfile", "logfile",
+      "daemonize", "supervised", "protected-mode", "set-proc-title", "proc-title-template", "include", "loadmodule",
+      "rename-command", "replicaof", "slaveof", "enable-debug-command", "enable-module-command",
+      "enable-protected-configs", "socket-mark-id", "acl-pubsub-default"};
   static const std::vector<std::string> starts = {"tls-", "cluster-", "repl-", "replica-", "slave-", "syslog-"};
-  return names.count(name) > 0 || std::any_of(starts.begin(), starts.end(), [&](const auto& s) { return name.rfind(s, 0) == 0; });
+  return names.count(name) > 0 ||
+         std::any_of(starts.begin(), starts.end(), [&](const auto& s) { return name.rfind(s, 0) == 0; });
 }
 
 // A value in redis.conf. Plain text stays bare, since some settings take several words.
@@ -145,7 +146,8 @@ Result<void> RedisDriver::ensure_acl_file() {
     }
   }
   if (fits && has_default) return {};
-  return write_file(acl_path(), own + rest + (has_default ? "" : "user default off resetchannels -@all\n"), 0600, &where_.engine_user);
+  return write_file(acl_path(), own + rest + (has_default ? "" : "user default off resetchannels -@all\n"), 0600,
+                    &where_.engine_user);
 }
 
 Result<std::vector<std::string>> RedisDriver::configure(const Document& document, const Parameters& parameters) {
@@ -160,9 +162,18 @@ Result<std::vector<std::string>> RedisDriver::configure(const Document& document
   Parameters settings = own_settings_;
   for (const auto& [name, value] : parameters) settings[name] = value;
   wants_aof_ = lower(settings["appendonly"]) == "yes";
-  // With the append-only file on and none there, Redis would start empty beside a dump that a restore put there.
-  const bool dump = exists(at.data_dir + "/dump.rdb"), log = exists(at.data_dir + "/appendonlydir/appendonly.aof.manifest");
-  if (wants_aof_ && dump && !log) settings["appendonly"] = "no";
+  // Redis believes its append-only file before its dump. One that is not there, beside a dump that a restore put there, or
+  // one from before it was switched off, would make it start with the wrong data: then the dump is loaded first, and
+  // refresh() has a new file written from it.
+  const bool dump = exists(at.data_dir + "/dump.rdb");
+  const bool log = exists(at.data_dir + "/appendonlydir/appendonly.aof.manifest");
+  if (!wants_aof_) {
+    if (auto marked = write_file_if_changed(stale_log_path(), "", 0600, &where_.engine_user); !marked) {
+      return tl::unexpected<Error>(marked.error());
+    }
+  } else if (dump && (!log || exists(stale_log_path()))) {
+    settings["appendonly"] = "no";
+  }
   std::string text = "# Written by trove-guest at every start and change; edits are lost.\n";
   for (const auto& [name, value] : settings) text += name + " " + conf_value(value) + "\n";
   const std::vector<std::pair<std::string, std::string>> fixed = {
@@ -215,7 +226,7 @@ std::string RedisDriver::trouble() {
   return last_words(where_.layout.log_dir + "/redis.log", 0, 240);
 }
 
-// ---- parameters ------------------------------------------------------------------------------------------------------
+// ---- parameters -----------------------------------------------------------------------------------------------------
 
 std::string RedisDriver::canonical_name(const std::string& name) const { return lower(name); }
 
@@ -250,7 +261,7 @@ Result<void> RedisDriver::reset_live(const std::string& name) {
   return fail(Code::invalid, "Redis does not tell its default");   // the caller knows what it was before
 }
 
-// ---- backups ---------------------------------------------------------------------------------------------------------
+// ---- backups --------------------------------------------------------------------------------------------------------
 
 Result<BackupSource> RedisDriver::open_backup(const Cancel&) {
   auto secret = password();
@@ -268,7 +279,8 @@ Result<BackupSource> RedisDriver::open_backup(const Cancel&) {
       if (!busy && before.empty()) {
         // One that began before the order does not count; ours may have to wait for a rewrite of the log.
         before = info_field((*info)[0], "rdb_saves") + "/";
-        if (auto begun = (*connection)->command({"BGSAVE", "SCHEDULE"}); !begun) return tl::unexpected<Error>(begun.error());
+        if (auto begun = (*connection)->command({"BGSAVE", "SCHEDULE"}); !begun)
+          return tl::unexpected<Error>(begun.error());
       } else if (!busy && !before.empty() && info_field((*info)[0], "rdb_saves") + "/" != before) {
         break;
       } else if (!busy && info_field((*info)[0], "rdb_last_bgsave_status") == "err") {

@@ -1,5 +1,6 @@
-// Redis: redis-server and its own protocol over the local socket, as an ACL user of the agent's own whose random password
-// lies in run/ (0600). Users are ACL users; there are no databases to make. Used by the agent's reconcile thread only.
+// Redis: redis-server and its own protocol over the local socket, as an ACL user of the agent's own whose random
+// password lies in run/ (0600). Users are ACL users; there are no databases to make. Used by the agent's reconcile
+// thread only.
 #pragma once
 #include <map>
 #include <memory>
@@ -19,7 +20,8 @@ bool same_value(std::string_view a, std::string_view b);
 // One connection; belongs to one thread.
 class Connection {
  public:
-  static Result<std::unique_ptr<Connection>> open(const std::string& socket, const std::string& user, const std::string& password);
+  static Result<std::unique_ptr<Connection>> open(const std::string& socket, const std::string& user,
+                                                  const std::string& password);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -71,6 +73,8 @@ class RedisDriver final : public EngineDriver {
  private:
   std::string socket_path() const { return where_.layout.socket_dir + "/redis.sock"; }
   std::string acl_path() const { return where_.layout.data_dir + "/users.acl"; }
+  // Lies there while the append-only file does not hold what the dump does.
+  std::string stale_log_path() const { return where_.layout.data_dir + "/trove-no-aof"; }
   Result<std::string> password();
   Result<void> ensure_acl_file();
   Result<std::vector<std::string>> command(const std::vector<std::string>& words);

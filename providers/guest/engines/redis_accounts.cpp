@@ -1,4 +1,5 @@
 // Redis' users as items.
+#include <unistd.h>
 #include <algorithm>
 #include "providers/guest/engines/redis.hpp"
 #include "providers/guest/engines/settings.hpp"
@@ -26,7 +27,8 @@ Result<std::vector<std::string>> redis::acl_rules(const User& user) {
     for (const char* rule : {"~*", "&*", "+@all"}) rules.emplace_back(rule);
     return rules;
   }
-  // The first grant is the user's own; each other one is a selector, so that no command of one reaches the keys of another.
+  // The first grant is the user's own; each other one is a selector, so that no command of one reaches the keys of
+  // another.
   bool first = true;
   for (const Grant& grant : user.grants) {
     const std::string on = grant.on.empty() || grant.on == "*.*" ? "*" : grant.on;
@@ -37,7 +39,8 @@ Result<std::vector<std::string>> redis::acl_rules(const User& user) {
     for (const auto& privilege : grant.privileges) {
       std::string rule = lower(trimmed(privilege));
       if (rule == "all" || rule == "all privileges") rule = "+@all";
-      if (!is_command_rule(rule)) return fail(Code::invalid, "\"" + privilege + "\" is not a command rule such as +@read");
+      if (!is_command_rule(rule))
+        return fail(Code::invalid, "\"" + privilege + "\" is not a command rule such as +@read");
       mine.push_back(rule);
     }
     if (first) {
@@ -54,16 +57,17 @@ Result<std::vector<std::string>> redis::acl_rules(const User& user) {
 
 Result<void> RedisDriver::refresh(const Document& document, bool may_change) {
   if (wants_aof_) {
-    // Started without, to load a restored dump; from here on writes are logged.
-    auto now = command({"CONFIG", "GET", "appendonly"});
+    // Started without, to load a dump; from here on writes are logged.
+    auto now = command({"INFO", "persistence"});
     if (!now) return tl::unexpected<Error>(now.error());
-    if (now->size() == 2 && (*now)[1] == "no") {
-      const bool asked_otherwise = std::any_of(document.parameters.begin(), document.parameters.end(), [this](const auto& p) {
-        return canonical_name(p.name) == "appendonly";
-      });
-      if (!asked_otherwise) {
-        if (auto done = order({"CONFIG", "SET", "appendonly", "yes"}); !done) return done;
-      }
+    const std::string info = now->empty() ? "" : now->front();
+    const bool on = info.find("aof_enabled:1") != std::string::npos;
+    const bool rewriting = info.find("aof_rewrite_in_progress:1") != std::string::npos ||
+                           info.find("aof_rewrite_scheduled:1") != std::string::npos;
+    if (!on) {
+      if (auto done = order({"CONFIG", "SET", "appendonly", "yes"}); !done) return done;
+    } else if (!rewriting && info.find("aof_last_bgrewrite_status:ok") != std::string::npos) {
+      unlink(stale_log_path().c_str());
     }
   }
   auto lines = command({"ACL", "LIST"});
@@ -83,7 +87,8 @@ Result<void> RedisDriver::refresh(const Document& document, bool may_change) {
     }
     users_[line.substr(5, name_end - 5)] = std::move(facets);
   }
-  const bool named = std::any_of(document.users.begin(), document.users.end(), [](const User& u) { return u.name == "default"; });
+  const bool named =
+      std::any_of(document.users.begin(), document.users.end(), [](const User& u) { return u.name == "default"; });
   if (!named && may_change && users_.count("default") && users_["default"]["account"] != "off ") {
     if (auto done = drop_user("default", ""); !done) return done;
   }
@@ -99,7 +104,8 @@ Result<std::optional<Facets>> RedisDriver::look(const User& user) {
   if (user.name == kAgentUser || user.name.empty()) return fail(Code::denied, "the user belongs to trove-guest");
   const auto found = users_.find(user.name);
   // A default user that is off is how Redis says that there is none.
-  if (found == users_.end() || (user.name == "default" && found->second.at("account") == "off ")) return std::optional<Facets>();
+  if (found == users_.end() || (user.name == "default" && found->second.at("account") == "off "))
+    return std::optional<Facets>();
   return std::optional<Facets>(found->second);
 }
 

@@ -68,7 +68,8 @@ Result<std::vector<std::string>> Connection::command(const std::vector<std::stri
   } guard{reply};
   if (reply->type == REDIS_REPLY_ERROR) {
     std::string text(reply->str, reply->len);
-    const bool passing = text.rfind("LOADING", 0) == 0 || text.rfind("BUSY ", 0) == 0 || text.rfind("MASTERDOWN", 0) == 0;
+    const bool passing =
+        text.rfind("LOADING", 0) == 0 || text.rfind("BUSY ", 0) == 0 || text.rfind("MASTERDOWN", 0) == 0;
     if (text.rfind("ERR ", 0) == 0) text = text.substr(4);
     return fail(passing ? Code::unavailable : Code::invalid, text);
   }
