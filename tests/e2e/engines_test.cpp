@@ -138,7 +138,7 @@ TEST_CASE("live parameters change at once and static ones wait for the restart t
   CHECK(system.processes("mariadbd") == engine);
   system.must({"restart", "inst/m", "--wait"});
   CHECK(system.processes("mariadbd") != engine);
-  CHECK(variable("innodb_log_buffer_size") == "4");
+  CHECK(variable("innodb_log_buffer_size") == "8388608");
   CHECK(eventually([&] { return system.field("inst/m", "{.status.phase}") == "HEALTHY"; }, Millis{15'000}));
   // An unknown name is refused by the engine and said so; the engine lives.
   system.apply(group + "{max_connections: 60, no_such_variable: 1}}\n");

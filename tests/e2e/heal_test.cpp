@@ -138,6 +138,7 @@ TEST_CASE("killed engines and agents come back with the same data and address") 
     CHECK(system.ctl({"get", "vol/orders-db-data"}).code == 0);
     system.apply(kOrders);
     system.wait_ready("inst/orders-db");
+    system.forget_address("orders-db");
     REQUIRE(eventually([&] { return rows() == "1000\t500500"; }, Millis{30'000}));
   }
   // Whatever was done: one of each, nothing twice, nothing left over.

@@ -235,7 +235,7 @@ TEST_CASE("a MariaDB backup restores into another data directory row by row") {
 }
 
 TEST_CASE("a long path does not keep the socket from its 108 bytes") {
-  const std::string below = "/a-directory-with-a-name-that-is-as-long-as-some-installations-like-to-have-them-in-production";
+  const std::string below = "/a-directory-with-a-name-that-is-as-long-as-some-installations-like-to-have-in-production";
   // What a server that is gone left behind is cleared away; what only looks like it is not.
   const std::string left = "/tmp/trove-" + sha256_hex("/nowhere/at/all").substr(0, 16);
   const std::string other = "/tmp/trove-" + sha256_hex("something else").substr(0, 16);

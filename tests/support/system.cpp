@@ -146,6 +146,8 @@ std::string System::password(const std::string& secret, const std::string& key) 
   return trimmed(must({"secret", "reveal", secret, "--key", key}));
 }
 
+void System::forget_address(const std::string& instance) { addresses_.erase(instance); }
+
 std::string System::address(const std::string& instance) {
   // An address is for life, and a test may ask while the daemon is down.
   std::string& known = addresses_[instance];
@@ -185,7 +187,7 @@ std::string System::server_directory(const std::string& instance) {
 
 Exit System::mariadb_admin(const std::string& instance, const std::string& sql) {
   // Where the engine listens is in the configuration that the agent wrote for it.
-  Exit found = run({"sh", "-c", "sed -n 's/^socket *= *//p' \"$1\"/run/*.cnf | head -1 | tr -d '\"'", "sh", server_directory(instance)});
+  Exit found = run({"sh", "-c", "sed -n 's/^socket *= *//p' $(find \"$1\" -name my.cnf) | head -1 | tr -d '\"'", "sh", server_directory(instance)});
   const std::string socket = trimmed(found.out);
   return run({"mariadb", "--no-defaults", "-S", socket, "-u", "root", "-N", "-B", "-e", sql});
 }

@@ -30,6 +30,7 @@ class System {
   std::string field(const std::string& object, const std::string& jsonpath);   // get -o jsonpath=…
   std::string password(const std::string& secret, const std::string& key = "password");
   std::string address(const std::string& instance);   // without the port
+  void forget_address(const std::string& instance);   // a new instance of the same name has a new one
 
   // Real clients, the password by environment.
   Exit mariadb(const std::string& instance, const std::string& user, const std::string& password, const std::string& sql,

@@ -162,9 +162,9 @@ Result<std::vector<std::string>> RedisDriver::configure(const Document& document
   Parameters settings = own_settings_;
   for (const auto& [name, value] : parameters) settings[name] = value;
   wants_aof_ = lower(settings["appendonly"]) == "yes";
-  // Redis believes its append-only file before its dump. One that is not there, beside a dump that a restore put there, or
-  // one from before it was switched off, would make it start with the wrong data: then the dump is loaded first, and
-  // refresh() has a new file written from it.
+  // Redis believes its append-only file before its dump. One that is not there, beside a dump that a restore put
+  // there, or one from before it was switched off, would make it start with the wrong data: then the dump is loaded
+  // first, and refresh() has a new file written from it.
   const bool dump = exists(at.data_dir + "/dump.rdb");
   const bool log = exists(at.data_dir + "/appendonlydir/appendonly.aof.manifest");
   if (!wants_aof_) {
