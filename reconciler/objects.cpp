@@ -218,6 +218,27 @@ void Objects::stage_remove(Txn& txn, const Resource& resource) const {
   txn.ops.push_back({Op::Kind::remove, status_key(resource.key()), "", 0});
 }
 
+std::string Objects::retained_uid(const Key& key) {
+  if (key.kind != "Volume") return "";
+  auto stored = store_.get(path_of("/retained/", key));
+  if (!stored || !*stored) return "";
+  Result<Value> value = parse_json((*stored)->value);
+  return value ? (*value)["uid"].text() : "";
+}
+
+void Objects::stage_retained(Txn& txn, const Resource& removed) const {
+  if (removed.kind != "Volume") return;
+  const std::string& id = removed.status["id"].text();
+  const bool kept = removed.spec["deletionPolicy"].text_or("Retain") == "Retain" && !id.empty();
+  const std::string key = path_of("/retained/", removed.key());
+  if (kept) {
+    Value value = Value::map({{"uid", removed.metadata.uid}, {"id", id}});
+    txn.ops.push_back({Op::Kind::put, key, dump_json(value), 0});
+  } else {
+    txn.ops.push_back({Op::Kind::remove, key, "", 0});
+  }
+}
+
 void Objects::stage_event(Txn& txn, const Event& event) const {
   Event stamped = event;
   if (!stamped.time.set()) stamped.time = clock_.wall();

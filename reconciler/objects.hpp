@@ -7,6 +7,7 @@
 //   /event/<project>/<Kind>/<name>/<ms>-<n>    one Event
 //   /action/<ms>-<n>                           the append-only log of what was done to the cloud
 //   /ledger/<uid>/<role>/<incarnation>         intents of creates
+//   /retained/<project>/Volume/<name>          {uid, id} of a Volume that was deleted with Retain: made again, it is the same one
 #pragma once
 #include <optional>
 #include <string>
@@ -56,6 +57,11 @@ class Objects {
   void stage_status(Txn& txn, const Resource& resource) const;          // guarded: the spec key must still be present
   void stage_remove(Txn& txn, const Resource& resource) const;          // spec and status; history and events stay
   void stage_event(Txn& txn, const Event& event) const;
+  // The uid of a forgotten Volume whose data the cloud still has; "" = none. A new object of that name takes it, and with
+  // it the data.
+  std::string retained_uid(const Key& key);
+  void stage_retained(Txn& txn, const Resource& removed) const;
+
   Result<Revision> commit(const Txn& txn) { return store_.commit(txn); }
 
   Store& store() { return store_; }

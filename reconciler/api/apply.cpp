@@ -149,7 +149,8 @@ Api::Item Api::compare(const Call& call, const Resource& wanted, const Resource*
   if (!current) {
     metadata.name = wanted.metadata.name;
     metadata.project = call.project;
-    metadata.uid = new_uid(options_.rng);
+    metadata.uid = options_.objects.retained_uid(item.after.key());
+    if (metadata.uid.empty()) metadata.uid = new_uid(options_.rng);
     metadata.generation = 1;
     metadata.creation_timestamp = options_.clock.wall();
   }

@@ -91,7 +91,8 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
           [&](const PutGuestDocument&) -> Result<Outcome> { return Outcome{}; },   // the loop's own, see reconcile()
           [&](const CreateObject& a) -> Result<Outcome> {
             Resource resource = a.resource;
-            resource.metadata.uid = new_uid(rng_);
+            resource.metadata.uid = objects_.retained_uid(resource.key());
+            if (resource.metadata.uid.empty()) resource.metadata.uid = new_uid(rng_);
             resource.metadata.generation = 1;
             resource.metadata.creation_timestamp = clock_.wall();
             resource.metadata.resource_version = 0;
@@ -123,6 +124,7 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
           [&](const RemoveObject& a) -> Result<Outcome> {
             return edit(a.key, a.uid, [&](Resource& resource, Txn& txn) {
               objects_.stage_remove(txn, resource);
+              objects_.stage_retained(txn, resource);
               objects_.stage_event(txn, {clock_.wall(), "Normal", a.key, "delete", author, "gone"});
               const std::string prefix = "/ledger/" + a.uid + "/";
               if (auto intents = objects_.store().range(prefix, prefix_end(prefix), 100))

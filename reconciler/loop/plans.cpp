@@ -68,7 +68,9 @@ Value Loop::plan_to_json(const std::string& project, World world, const std::vec
     if (!current) {
       entry.set("op", "create");
       ++add;
-      next.metadata.uid = "new-" + wanted.kind + "-" + wanted.metadata.name;
+      next.metadata.uid = objects_.retained_uid(key);
+      if (next.metadata.uid.empty()) next.metadata.uid = "new-" + wanted.kind + "-" + wanted.metadata.name;
+      else notes.push_back("takes back the volume that was kept, with its data");
       next.metadata.generation = 1;
       next.metadata.creation_timestamp = world.now;
       next.metadata.resource_version = 0;

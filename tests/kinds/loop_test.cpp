@@ -185,6 +185,32 @@ TEST_CASE("deleting an instance with Delete removes its volume too") {
   CHECK(world.condition("Database", "orders", "Ready") == "False");
 }
 
+TEST_CASE("a Volume deleted with Retain and made again is the same one with its data") {
+  LoopWorld world;
+  const char* yaml = "apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: v}\nspec: {size: 3}\n";
+  world.apply(yaml);
+  world.run(Millis{10'000});
+  REQUIRE(world.cloud.volumes().size() == 1);
+  const std::string id = world.cloud.volumes().begin()->first;
+  world.remove("Volume", "v");
+  world.run(Millis{10'000});
+  REQUIRE_FALSE(world.get("Volume", "v"));
+  REQUIRE(world.cloud.volumes().size() == 1);
+  world.apply(yaml);
+  world.run(Millis{10'000});
+  REQUIRE(world.cloud.volumes().size() == 1);
+  CHECK(world.get("Volume", "v")->status["id"].text() == id);
+  CHECK(world.condition("Volume", "v", "Ready") == "True");
+  // With Delete it is gone for good, and the next one is new.
+  world.apply("apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: v}\nspec: {size: 3, deletionPolicy: Delete}\n");
+  world.remove("Volume", "v");
+  world.run(Millis{10'000});
+  CHECK(world.cloud.volumes().empty());
+  world.apply(yaml);
+  world.run(Millis{10'000});
+  CHECK(world.get("Volume", "v")->status["id"].text() != id);
+}
+
 TEST_CASE("a removed Database is forgotten under Retain and dropped only under Delete") {
   LoopWorld world;
   world.apply(kShop);

@@ -53,7 +53,8 @@ class LoopWorld {
       resource.metadata = current->metadata;
       ++resource.metadata.generation;
     } else {
-      resource.metadata.uid = new_uid(rng);
+      resource.metadata.uid = objects->retained_uid(resource.key());
+      if (resource.metadata.uid.empty()) resource.metadata.uid = new_uid(rng);
       resource.metadata.generation = 1;
       resource.metadata.creation_timestamp = clock.wall();
       if (resource.kind == "Secret")

@@ -1,0 +1,39 @@
+// The README's first command, as a newcomer runs it: twice, then stop, then again with the data still there.
+#include <catch2/catch.hpp>
+#include <unistd.h>
+
+#include "support/system.hpp"
+
+using namespace trove;
+
+TEST_CASE("quickstart makes four databases from examples shop twice and stops what it started") {
+  TempDir dir;
+  ProcessOptions options;
+  options.env = {"TROVE_QUICKSTART_DIR=" + (dir / "q"), std::string("TROVE_QUICKSTART_BIN=") + TROVE_BIN_DIR,
+                 "TROVE_QUICKSTART_SUBNET=127." + std::to_string(241 + ::getpid() % 10) + ".0.0/16", "NO_COLOR=1"};
+  const std::string script = std::string(TROVE_SOURCE_DIR) + "/examples/quickstart";
+  auto quickstart = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), script);
+    return run(std::move(words), options, Millis{300'000});
+  };
+  struct Stop {   // whatever happens
+    decltype(quickstart)& call;
+    ~Stop() { call({"stop"}); }
+  } stop{quickstart};
+  Exit first = quickstart({});
+  INFO(first.out << first.err);
+  REQUIRE(first.code == 0);
+  for (const char* part : {"orders-db", "catalog-db", "sessions", "page-cache"}) CHECK(first.out.find(part) != std::string::npos);
+  Exit second = quickstart({});
+  INFO(second.out << second.err);
+  REQUIRE(second.code == 0);
+  CHECK(second.out.find("created") == std::string::npos);
+  CHECK(second.out.find("configured") == std::string::npos);
+  Exit stopped = quickstart({"stop"});
+  INFO(stopped.out << stopped.err);
+  REQUIRE(stopped.code == 0);
+  CHECK(run({"sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c -- \"--dir $1\"", "sh", dir / "q"}).out == "0\n");
+  Exit again = quickstart({});
+  INFO(again.out << again.err);
+  CHECK(again.code == 0);
+}
