@@ -40,7 +40,6 @@ struct Ladder {
 
   // Every rung ends in one of these.
   Plan act(Action action, std::string_view reason, std::string message) {
-    if (!plan.actions.empty() || action.object.kind.empty()) action.object = object.key();
     action.object = object.key();
     plan.actions.push_back(std::move(action));
     status.progressing(reason, message).synced(false, "Progressing", std::move(message));
@@ -177,19 +176,21 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   }
   if (inlined) {
     const auto& spec = volume->as<VolumeSpec>();
-    Resource follow = volume->resource;
-    std::string what;
-    if (spec.size_gib < want.volume_gib) {
-      follow.spec.set("size", want.volume_gib);
-      what = "size " + std::to_string(spec.size_gib) + " to " + std::to_string(want.volume_gib) + " GiB";
-    }
-    if (spec.deletion != want.deletion) {
-      follow.spec.set("deletionPolicy", policy);
-      what += (what.empty() ? "" : ", ") + std::string("deletionPolicy ") + std::string(policy);
-    }
-    if (!what.empty()) {
-      Action action{UpdateObject{std::move(follow), what}, object.key(), Change::live};
-      ladder.plan.actions.push_back(std::move(action));   // the instance goes on meanwhile
+    const bool grows = spec.size_gib < want.volume_gib;
+    const bool other_policy = spec.deletion != want.deletion;
+    if (grows || other_policy) {
+      Resource follow = volume->resource;
+      std::string what;
+      if (grows) {
+        follow.spec.set("size", want.volume_gib);
+        what = "size " + std::to_string(spec.size_gib) + " to " + std::to_string(want.volume_gib) + " GiB";
+      }
+      if (other_policy) {
+        follow.spec.set("deletionPolicy", policy);
+        what += (what.empty() ? "" : ", ") + std::string("deletionPolicy ") + std::string(policy);
+      }
+      // The instance goes on meanwhile.
+      ladder.plan.actions.push_back({UpdateObject{std::move(follow), what}, object.key(), Change::live});
     }
   }
   const Observed<CloudVolume> seen = world.volume_of(volume->meta().uid);

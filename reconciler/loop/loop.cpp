@@ -93,7 +93,16 @@ void Loop::post(Input input) {
   inbox_wake_.notify_one();
 }
 void Loop::deliver(WatchBatch batch) { post(std::move(batch)); }
-void Loop::deliver_report(const std::string& server, guest::Report report) { post(Reported{server, std::move(report)}); }
+void Loop::deliver_report(const std::string& server, guest::Report report) {
+  {
+    std::lock_guard lock(inbox_mutex_);
+    guest::Report& newest = reports_[server];
+    report.events.insert(report.events.begin(), newest.events.begin(), newest.events.end());
+    if (report.events.size() > kMaxRepairsPerReport) report.events.resize(kMaxRepairsPerReport);
+    newest = std::move(report);
+  }
+  inbox_wake_.notify_one();
+}
 void Loop::cloud_changed() {
   {
     std::lock_guard lock(inbox_mutex_);
@@ -110,7 +119,7 @@ void Loop::wake() {
 }
 void Loop::wait(Millis most) {
   std::unique_lock lock(inbox_mutex_);
-  inbox_wake_.wait_for(lock, most, [this] { return woken_ || look_now_ || !inbox_.empty(); });
+  inbox_wake_.wait_for(lock, most, [this] { return woken_ || look_now_ || !inbox_.empty() || !reports_.empty(); });
   woken_ = false;
 }
 
@@ -119,13 +128,16 @@ Millis Loop::step() {
   const Millis now = clock_.monotonic();
   world_.now = clock_.wall();
   std::vector<Input> inputs;
+  std::map<std::string, guest::Report> reports;
   bool look = false;
   {
     std::lock_guard lock(inbox_mutex_);
     inputs.swap(inbox_);
+    reports.swap(reports_);
     std::swap(look, look_now_);
   }
   for (Input& input : inputs) std::visit([this](auto& i) { take(std::move(i)); }, input);
+  for (auto& [server, report] : reports) take_report(server, std::move(report));
   if (look || now >= next_observation_) observe();
   while (in_flight_ < kMaxInFlight) {
     std::optional<Key> key = queue_.pop(now);
@@ -140,7 +152,7 @@ Millis Loop::step() {
   if (auto due = queue_.next_due(); due && in_flight_ < kMaxInFlight) wait = std::min(wait, *due - now);
   {
     std::lock_guard lock(inbox_mutex_);
-    if (!inbox_.empty()) wait = Millis{0};
+    if (!inbox_.empty() || !reports_.empty()) wait = Millis{0};
   }
   return std::max(wait, Millis{0});
 }
@@ -251,20 +263,20 @@ void Loop::take(Inventory inventory) {
     }
 }
 
-void Loop::take(Reported reported) {
-  const std::optional<Token> token = token_from(reported.server);
+void Loop::take_report(const std::string& server, guest::Report report) {
+  const std::optional<Token> token = token_from(server);
   if (!token) return;
   auto owner = key_of_uid_.find(token->uid);
   if (owner == key_of_uid_.end()) return;
-  GuestState& guest = world_.guests[reported.server];
+  GuestState& guest = world_.guests[server];
   Txn txn;
-  for (const std::string& repair : reported.report.events)
+  for (const std::string& repair : report.events)
     objects_.stage_event(txn, {world_.now, "Warning", owner->second, "guest.repair", "system", repair});
   if (!txn.ops.empty()) objects_.store().commit_async(std::move(txn), [](Result<Revision>) {});
-  reported.report.events.clear();
+  report.events.clear();
   const bool was_silent = !guest.report || world_.now - guest.heard > Millis{60'000};
-  const bool news = was_silent || !(*guest.report == reported.report);
-  guest.report = std::move(reported.report);
+  const bool news = was_silent || !(*guest.report == report);
+  guest.report = std::move(report);
   guest.heard = world_.now;
   if (news) touch(owner->second, Priority::event);
 }

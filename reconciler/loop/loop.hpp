@@ -24,6 +24,7 @@ struct LoopOptions {
 };
 inline constexpr size_t kMaxInFlight = 64;         // effects out at once
 inline constexpr size_t kMaxEventsPerObject = 200;  // older ones are swept
+inline constexpr size_t kMaxRepairsPerReport = 100;  // sentences kept until the loop has read them
 inline constexpr size_t kMaxActionLog = 20'000;
 
 class Loop final : public PlanSource, public LoopStatus {
@@ -61,14 +62,9 @@ class Loop final : public PlanSource, public LoopStatus {
     std::vector<Item> items;
     Revision revision = 0;       // the newest commit among them
   };
-  struct Reported {
-    std::string server;
-    guest::Report report;
-  };
-  struct Failed {                // an observation or watch that needs a reload
-    std::string why;
-  };
-  using Input = std::variant<WatchBatch, Inventory, Reported, Done>;
+  // Bounded by what feeds it: one inventory and one batch at a time, kMaxInFlight effects. Reports are kept apart, the
+  // newest of each server, so that a chatty guest costs one entry.
+  using Input = std::variant<WatchBatch, Inventory, Done>;
   struct KeyState {
     bool in_flight = false, dirty = false;
     uint64_t needs_inventory = 0;      // sequence
@@ -77,7 +73,7 @@ class Loop final : public PlanSource, public LoopStatus {
 
   void take(WatchBatch batch);
   void take(Inventory inventory);
-  void take(Reported reported);
+  void take_report(const std::string& server, guest::Report report);
   void take(Done done);
   void post(Input input);
   void reconcile(const Key& key);
@@ -106,6 +102,7 @@ class Loop final : public PlanSource, public LoopStatus {
   std::mutex inbox_mutex_;
   std::condition_variable inbox_wake_;
   std::vector<Input> inbox_;
+  std::map<std::string, guest::Report> reports_;
   bool look_now_ = false;        // cloud_changed()
   bool woken_ = false;
 

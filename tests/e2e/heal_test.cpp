@@ -1,6 +1,7 @@
 // It heals: each damage done by hand to the real engines, repaired by the loop or the agent.
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <unistd.h>
 
 #include "support/system.hpp"
 
@@ -123,6 +124,15 @@ TEST_CASE("killed engines and agents come back with the same data and address") 
     system.wait_ready("inst/orders-db");
     CHECK(system.processes() == before);
     CHECK(system.field("inst/orders-db", "{.metadata.resourceVersion}") == version);
+  }
+  SECTION("troved comes back at another port and the guests find it") {
+    auto engine = system.processes("mariadbd");
+    system.stop();
+    system.start("127.0.0.1:" + std::to_string(20000 + ::getpid() % 10000));
+    system.wait_ready("inst/orders-db");
+    system.apply("apiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: later}\nspec: {instanceRef: {name: orders-db}}\n");
+    system.wait_ready("db/later");
+    CHECK(system.processes("mariadbd") == engine);
   }
   SECTION("a removed Database document drops nothing under Retain") {
     system.must({"delete", "db/orders", "--yes", "--wait"});

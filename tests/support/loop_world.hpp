@@ -49,7 +49,6 @@ class LoopWorld {
   void put(Resource resource) {
     auto current = *objects->get(resource.key());
     if (current) {
-      Metadata labels = resource.metadata;
       resource.metadata = current->metadata;
       ++resource.metadata.generation;
     } else {
@@ -103,7 +102,6 @@ class LoopWorld {
         if (!(reported[token].first == report) || clock.wall() - last > Millis{20'000}) {
           for (const auto& backup : report.backups)
             if (backup.state == "Completed") cloud.objects()["p/" + backup.id] = {"p/" + backup.id, 1};
-          report.backups.size();
           reported[token] = {report, clock.wall()};
           (void)hub->report(token, report);
           wait = Millis{0};

@@ -57,8 +57,8 @@ System::~System() {
   }
 }
 
-void System::start() {
-  daemon_ = std::make_unique<Process>(std::vector<std::string>{bin("troved"), "--data", data(), "--listen", "127.0.0.1:0",
+void System::start(const std::string& listen) {
+  daemon_ = std::make_unique<Process>(std::vector<std::string>{bin("troved"), "--data", data(), "--listen", listen,
                                                                "--subnet", subnet_ + "0.0/16"});
   if (!daemon_->wait_for("ready", Millis{20'000}))
     throw std::runtime_error("troved did not get ready: " + daemon_->err());

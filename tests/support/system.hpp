@@ -15,7 +15,7 @@ class System {
  public:
   System();
   ~System();
-  void start();                              // troved; waits until it is ready
+  void start(const std::string& listen = "127.0.0.1:0");   // troved; waits until it is ready
   void stop();                               // SIGTERM
   void kill();                               // SIGKILL
   // SIGKILL to troved, every agent and every engine: what a power cut leaves.

@@ -1,6 +1,7 @@
 #include "providers/guest/agent/agent.hpp"
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include <mutex>
@@ -18,6 +19,14 @@
 namespace trove::guest {
 
 namespace {
+
+// Changes whenever the file is replaced; 0 = there is none.
+uint64_t version_of(const std::string& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return 0;
+  const uint64_t time = static_cast<uint64_t>(info.st_mtim.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(info.st_mtim.tv_nsec);
+  return (time * 31 + info.st_ino) | 1;
+}
 
 constexpr Millis kLongestSleep{1'000};        // so that a removed server directory is noticed
 constexpr Millis kStartSlice{1'000};          // how long one step waits for an engine to come up
@@ -319,9 +328,17 @@ Result<void> Agent::Loop::run(const Cancel& stop) {
   std::thread fetcher([&] { fetch_documents(ending); });
   std::thread reporter([&] { outbox_.run(plane_, rng_); });
   Millis next{0};                           // when the next step is due
+  const std::string file = options_.server_dir + "/guest.json";
+  const uint64_t first_version = version_of(file);
   while (!stop.is_set()) {
-    if (!exists(options_.server_dir + "/guest.json")) {
+    const uint64_t version = version_of(file);
+    if (version == 0) {
       log::info("the server is gone; ending");
+      break;
+    }
+    if (version != first_version) {
+      // The control plane has another address now. The cloud starts the next agent, and that one finds the engine running.
+      log::info("the server's file was written anew; ending for an agent that reads it");
       break;
     }
     const Millis now = clock_.monotonic();
