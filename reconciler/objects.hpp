@@ -7,7 +7,8 @@
 //   /event/<project>/<Kind>/<name>/<ms>-<n>    one Event
 //   /action/<ms>-<n>                           the append-only log of what was done to the cloud
 //   /ledger/<uid>/<role>/<incarnation>         intents of creates
-//   /retained/<project>/Volume/<name>          {uid, id} of a Volume that was deleted with Retain: made again, it is the same one
+//   /retained/<project>/Volume/<name>          {uid, id} of a Volume that was deleted with Retain: made again, it is
+//   the same one
 #pragma once
 #include <optional>
 #include <string>
@@ -19,10 +20,10 @@ namespace trove {
 
 struct Event {
   Time time;
-  std::string type = "Normal";     // or "Warning"
+  std::string type = "Normal";  // or "Warning"
   Key object;
-  std::string action;              // "nova.server.create" "spec" "drift" "backup" …
-  std::string by = "system";       // "user:<name>" "schedule:<name>" "system"
+  std::string action;         // "nova.server.create" "spec" "drift" "backup" …
+  std::string by = "system";  // "user:<name>" "schedule:<name>" "system"
   std::string message;
 };
 Value to_value(const Event& event);
@@ -35,9 +36,9 @@ struct HistoryEntry {
   Value spec;
 };
 struct ResourcePage {
-  std::vector<Resource> items;     // in key order, status included
+  std::vector<Resource> items;  // in key order, status included
   Revision revision = 0;
-  std::string next;                // "" = no more; else what to hand in as `after`
+  std::string next;  // "" = no more; else what to hand in as `after`
 };
 
 class Objects {
@@ -46,19 +47,20 @@ class Objects {
 
   Result<std::optional<Resource>> get(const Key& key);
   // `project` "" = all projects; `kind` is the exact name. `after` continues a page.
-  Result<ResourcePage> list(const std::string& project, const std::string& kind, size_t limit, const std::string& after = "");
-  Result<std::vector<Event>> events(const Key& key, size_t limit);      // oldest first, the newest `limit`
+  Result<ResourcePage> list(const std::string& project, const std::string& kind, size_t limit,
+                            const std::string& after = "");
+  Result<std::vector<Event>> events(const Key& key, size_t limit);  // oldest first, the newest `limit`
   Result<std::vector<HistoryEntry>> history(const std::string& uid);
 
   // Staging: append guards and ops to `txn`; nothing happens before commit.
   // A resource with resource_version 0 must be absent; otherwise it must be unchanged since. History is written when
   // `author` is not empty.
   void stage_put(Txn& txn, const Resource& resource, const std::string& author) const;
-  void stage_status(Txn& txn, const Resource& resource) const;          // guarded: the spec key must still be present
-  void stage_remove(Txn& txn, const Resource& resource) const;          // spec and status; history and events stay
+  void stage_status(Txn& txn, const Resource& resource) const;  // guarded: the spec key must still be present
+  void stage_remove(Txn& txn, const Resource& resource) const;  // spec and status; history and events stay
   void stage_event(Txn& txn, const Event& event) const;
-  // The uid of a forgotten Volume whose data the cloud still has; "" = none. A new object of that name takes it, and with
-  // it the data.
+  // The uid of a forgotten Volume whose data the cloud still has; "" = none. A new object of that name takes it, and
+  // with it the data.
   std::string retained_uid(const Key& key);
   void stage_retained(Txn& txn, const Resource& removed) const;
 
@@ -72,7 +74,7 @@ class Objects {
   static std::optional<Key> key_of(std::string_view store_key);
   // Parses the value of a spec key; the status is merged in by the caller.
   static Result<Resource> parse_spec(const std::string& value, Revision revision);
-  static Value parse_status(const std::string& value, const std::string& uid);   // null when of another uid
+  static Value parse_status(const std::string& value, const std::string& uid);  // null when of another uid
 
  private:
   Store& store_;

@@ -7,14 +7,17 @@ namespace {
 
 std::string make_verifier(Engine engine, const Secret& password, const Sealer& sealer, const std::string& purpose) {
   switch (engine) {
-    case Engine::mariadb: return guest::mariadb_verifier(password.reveal());
+    case Engine::mariadb:
+      return guest::mariadb_verifier(password.reveal());
     case Engine::postgresql: {
       // The salt must not change from pass to pass, or the document would; it only has to be unlike everyone else's.
       const std::string salt = sha256_raw(sealer.derive("scram-salt:" + purpose).reveal()).substr(0, 16);
       return guest::postgresql_verifier(password.reveal(), salt);
     }
-    case Engine::redis: return guest::redis_verifier(password.reveal());
-    case Engine::memcached: return "";
+    case Engine::redis:
+      return guest::redis_verifier(password.reveal());
+    case Engine::memcached:
+      return "";
   }
   return "";
 }

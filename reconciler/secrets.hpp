@@ -10,8 +10,8 @@ namespace trove {
 // The place that a sealed value is bound to: another project, object or key cannot open it.
 std::string secret_place(const Resource& secret, const std::string& key);
 
-// Verifiers of users and of instances' root, made from the Secrets as they are now. Each is made once per version of its
-// Secret (a SCRAM verifier costs about 2 ms). Used by the loop's thread only.
+// Verifiers of users and of instances' root, made from the Secrets as they are now. Each is made once per version of
+// its Secret (a SCRAM verifier costs about 2 ms). Used by the loop's thread only.
 class Verifiers {
  public:
   explicit Verifiers(const Sealer& sealer) : sealer_(sealer) {}

@@ -10,8 +10,10 @@ const Common& common_of(const AnySpec& spec) {
   static const Common none;
   return std::visit(
       [](const auto& s) -> const Common& {
-        if constexpr (std::is_same_v<std::decay_t<decltype(s)>, std::monostate>) return none;
-        else return s;
+        if constexpr (std::is_same_v<std::decay_t<decltype(s)>, std::monostate>)
+          return none;
+        else
+          return s;
       },
       spec);
 }
@@ -20,15 +22,24 @@ std::shared_ptr<const Object> make_object(Resource resource) {
   auto object = std::make_shared<Object>();
   const Value& spec = resource.spec;
   const std::string& name = resource.metadata.name;
-  if (resource.kind == "DatabaseInstance") object->spec = database_instance_spec(spec);
-  else if (resource.kind == "Database") object->spec = database_spec(spec, name);
-  else if (resource.kind == "User") object->spec = user_spec(spec, name);
-  else if (resource.kind == "Volume") object->spec = volume_spec(spec);
-  else if (resource.kind == "Secret") object->spec = secret_spec(spec);
-  else if (resource.kind == "ConfigurationGroup") object->spec = configuration_group_spec(spec);
-  else if (resource.kind == "BackupSchedule") object->spec = backup_schedule_spec(spec);
-  else if (resource.kind == "Backup") object->spec = backup_spec(spec);
-  else if (resource.kind == "Operation") object->spec = operation_spec(spec);
+  if (resource.kind == "DatabaseInstance")
+    object->spec = database_instance_spec(spec);
+  else if (resource.kind == "Database")
+    object->spec = database_spec(spec, name);
+  else if (resource.kind == "User")
+    object->spec = user_spec(spec, name);
+  else if (resource.kind == "Volume")
+    object->spec = volume_spec(spec);
+  else if (resource.kind == "Secret")
+    object->spec = secret_spec(spec);
+  else if (resource.kind == "ConfigurationGroup")
+    object->spec = configuration_group_spec(spec);
+  else if (resource.kind == "BackupSchedule")
+    object->spec = backup_schedule_spec(spec);
+  else if (resource.kind == "Backup")
+    object->spec = backup_spec(spec);
+  else if (resource.kind == "Operation")
+    object->spec = operation_spec(spec);
   for (const Reference& reference : references_of(resource))
     object->references.push_back({resource.metadata.project, reference.kind, reference.name});
   for (const OwnerReference& owner : resource.metadata.owner_references)
@@ -107,7 +118,8 @@ std::vector<const Server*> World::servers_of(const std::string& uid) const {
 namespace {
 // Two that carry one token: the one in use stays. What is surplus is the business of the guard and the collector.
 template <class Thing, class InUse>
-Observed<Thing> only(const std::unordered_multimap<std::string, const Thing*>& index, const std::string& uid, bool known, InUse in_use) {
+Observed<Thing> only(const std::unordered_multimap<std::string, const Thing*>& index, const std::string& uid,
+                     bool known, InUse in_use) {
   auto [first, last] = index.equal_range(uid);
   const Thing* best = nullptr;
   for (auto it = first; it != last; ++it)
@@ -118,7 +130,8 @@ Observed<Thing> only(const std::unordered_multimap<std::string, const Thing*>& i
 }  // namespace
 
 Observed<CloudVolume> World::volume_of(const std::string& uid) const {
-  return only(volumes_by_uid_, uid, inventory->volumes_known, [](const CloudVolume& v) { return !v.server_id.empty(); });
+  return only(volumes_by_uid_, uid, inventory->volumes_known,
+              [](const CloudVolume& v) { return !v.server_id.empty(); });
 }
 Observed<Port> World::port_of(const std::string& uid) const {
   return only(ports_by_uid_, uid, inventory->ports_known, [](const Port& p) { return !p.device_id.empty(); });

@@ -1,6 +1,6 @@
 // Everything a plan may read, as plain data: objects with their parsed specs, the last inventory, the guests' reports,
-// failures of earlier actions and the time. Copying is cheap (objects and inventory are shared and immutable), so that a
-// preview can run ahead on a copy. Owned by the loop's thread; a copy belongs to whoever took it.
+// failures of earlier actions and the time. Copying is cheap (objects and inventory are shared and immutable), so that
+// a preview can run ahead on a copy. Owned by the loop's thread; a copy belongs to whoever took it.
 #pragma once
 #include <map>
 #include <memory>
@@ -23,32 +23,34 @@ const Common& common_of(const AnySpec& spec);
 struct Object {
   Resource resource;
   AnySpec spec;
-  std::vector<Key> references;     // what the spec and the owner references point to
+  std::vector<Key> references;  // what the spec and the owner references point to
 
   const Metadata& meta() const { return resource.metadata; }
   Key key() const { return resource.key(); }
   bool deleting() const { return resource.deleting(); }
   template <class Spec>
-  const Spec& as() const { return std::get<Spec>(spec); }
+  const Spec& as() const {
+    return std::get<Spec>(spec);
+  }
 };
 std::shared_ptr<const Object> make_object(Resource resource);
 
 // What one server's guest last said, and what it was last told.
 struct GuestState {
-  std::optional<guest::Document> document;   // as planned: its URLs are unsigned (the hub signs them)
-  std::string document_digest;               // of the signed one, which the guest reports back
+  std::optional<guest::Document> document;  // as planned: its URLs are unsigned (the hub signs them)
+  std::string document_digest;              // of the signed one, which the guest reports back
   std::optional<guest::Report> report;
   Time heard;
 };
 
 // The last failed action of a key; cleared by success or by any change of the key's inputs.
 struct Failure {
-  std::string action;              // "nova.server.create"
+  std::string action;  // "nova.server.create"
   Code code = Code::internal;
   std::string message;
   Time since, next_retry;
   int attempts = 0;
-  bool stale = false;              // planned from old facts: looked at again at once, and not worth a word
+  bool stale = false;  // planned from old facts: looked at again at once, and not worth a word
 };
 
 struct KeyHash {
@@ -64,10 +66,11 @@ class World {
   using ByKey = std::unordered_map<Key, std::shared_ptr<const Object>, KeyHash>;
 
   Time now;
-  Time started;                    // of this control plane: for patience with guests after a restart
+  Time started;  // of this control plane: for patience with guests after a restart
   std::shared_ptr<const Inventory> inventory = std::make_shared<Inventory>();
-  std::unordered_map<std::string, GuestState> guests;        // by server token text
-  std::unordered_map<Key, std::string, KeyHash> verifiers;            // of User objects and of instances' root; by key; never printed
+  std::unordered_map<std::string, GuestState> guests;  // by server token text
+  std::unordered_map<Key, std::string, KeyHash>
+      verifiers;  // of User objects and of instances' root; by key; never printed
   std::map<Key, Failure> failures;
 
   void put(std::shared_ptr<const Object> object);
@@ -84,7 +87,7 @@ class World {
   std::vector<const Server*> servers_of(const std::string& uid) const;
   Observed<CloudVolume> volume_of(const std::string& uid) const;
   Observed<Port> port_of(const std::string& uid) const;
-  int64_t flavor_ram_mib(const std::string& flavor) const;   // 0 = no such flavor
+  int64_t flavor_ram_mib(const std::string& flavor) const;  // 0 = no such flavor
 
  private:
   ByKey objects_;

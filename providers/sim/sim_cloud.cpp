@@ -1,4 +1,5 @@
 #include "providers/sim/sim_cloud.hpp"
+#include "specs/core/overload.hpp"
 
 namespace trove {
 namespace {
@@ -9,13 +10,6 @@ auto values(const Things& things) {
   for (const auto& [id, thing] : things) list.push_back(thing);
   return list;
 }
-
-template <class... Ts>
-struct Overload : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overload(Ts...) -> Overload<Ts...>;
 
 }  // namespace
 
@@ -31,9 +25,15 @@ Inventory SimCloud::observe() {
   if (chance(faults.blind_observe)) {
     // A list that broke off: what is missing from it is unknown, not absent.
     switch (rng_.next() % 3) {
-      case 0: seen.servers_known = false, seen.servers.clear(); break;
-      case 1: seen.volumes_known = false, seen.volumes.clear(); break;
-      default: seen.ports_known = false, seen.ports.clear(); break;
+      case 0:
+        seen.servers_known = false, seen.servers.clear();
+        break;
+      case 1:
+        seen.volumes_known = false, seen.volumes.clear();
+        break;
+      default:
+        seen.ports_known = false, seen.ports.clear();
+        break;
     }
     seen.trouble = "the list broke off";
   }
@@ -90,7 +90,8 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
             // Nova has no idempotency key; it reserves the volume and the port.
             if (!a.volume_id.empty()) {
               auto volume = volumes_.find(a.volume_id);
-              if (volume == volumes_.end() || !volume->second.server_id.empty()) return fail(Code::conflict, "InvalidVolume");
+              if (volume == volumes_.end() || !volume->second.server_id.empty())
+                return fail(Code::conflict, "InvalidVolume");
               volume->second.server_id = id;
               volume->second.status = CloudVolume::Status::in_use;
             }
@@ -99,7 +100,8 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
               return fail(Code::conflict, "PortInUse");
             port->second.device_id = id;
             ++next_id_;
-            servers_[id] = {id, a.name, a.token, Server::Status::active, a.flavor, a.port_id, a.volume_id, clock_.wall(), ""};
+            servers_[id] = {id,          a.name,        a.token, Server::Status::active, a.flavor, a.port_id,
+                            a.volume_id, clock_.wall(), ""};
             return Outcome{id, ""};
           },
           [&](const StartServer& a) -> Result<Outcome> {
@@ -127,7 +129,7 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
 
 void SimCloud::stop_server(const std::string& id) { servers_.at(id).status = Server::Status::shutoff; }
 
-void SimCloud::lose_server(const std::string& id) {
+void SimCloud::lose_server(std::string id) {
   servers_.erase(id);
   for (auto& [unused, volume] : volumes_)
     if (volume.server_id == id) volume.server_id.clear(), volume.status = CloudVolume::Status::available;
@@ -143,11 +145,13 @@ guest::Report sim_guest_report(const guest::Document& document, std::set<std::st
   report.applied_restart = document.restart;
   report.applied_memory_mib = document.memory_mib;
   for (const auto& d : document.databases) disk.insert(d.name), report.databases.push_back({d.name, "", "Applied", ""});
-  for (const auto& name : document.dropped_databases) disk.erase(name), report.databases.push_back({name, "", "Dropped", ""});
+  for (const auto& name : document.dropped_databases)
+    disk.erase(name), report.databases.push_back({name, "", "Dropped", ""});
   for (const auto& u : document.users) report.users.push_back({u.name, u.host, "Applied", ""});
   for (const auto& [name, host] : document.dropped_users) report.users.push_back({name, host, "Dropped", ""});
   for (const auto& p : document.parameters) report.parameters.push_back({p.name, p.value, false, "Applied", ""});
-  for (const auto& b : document.backups) report.backups.push_back({b.id, "Completed", std::string(64, 'a'), 1, now, now, ""});
+  for (const auto& b : document.backups)
+    report.backups.push_back({b.id, "Completed", std::string(64, 'a'), 1, now, now, ""});
   if (document.restore) report.restore_state = "Restored";
   return report;
 }

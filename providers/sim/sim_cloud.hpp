@@ -11,9 +11,9 @@ namespace trove {
 
 // Chances in per mille.
 struct SimFaults {
-  int lost_request = 0;    // the call fails and nothing happened
-  int lost_reply = 0;      // the call took effect and its answer never came
-  int blind_observe = 0;   // one of the lists cannot be read
+  int lost_request = 0;   // the call fails and nothing happened
+  int lost_reply = 0;     // the call took effect and its answer never came
+  int blind_observe = 0;  // one of the lists cannot be read
 };
 
 class SimCloud final : public Cloud {
@@ -26,7 +26,7 @@ class SimCloud final : public Cloud {
   SimFaults faults;
   // What a test does behind the control plane's back.
   void stop_server(const std::string& id);
-  void lose_server(const std::string& id);             // gone, as after a host failure
+  void lose_server(std::string id);  // gone, as after a host failure
   void plant_server(Server server) { servers_[server.id] = std::move(server); }
 
   const std::map<std::string, Server>& servers() const { return servers_; }

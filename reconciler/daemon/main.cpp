@@ -105,7 +105,8 @@ int run(const Options& options) {
   RealRng rng;
   const size_t colon = options.listen.rfind(':');
   if (colon == std::string::npos)
-    return die("--listen", {Code::invalid, "\"" + options.listen + "\" is not ADDRESS:PORT", "for example 127.0.0.1:7780"});
+    return die("--listen",
+               {Code::invalid, "\"" + options.listen + "\" is not ADDRESS:PORT", "for example 127.0.0.1:7780"});
   const std::string address = options.listen.substr(0, colon);
   int port = std::atoi(options.listen.c_str() + colon + 1);
   const bool tls = !options.tls_certificate.empty();
@@ -113,7 +114,8 @@ int run(const Options& options) {
     return die("--listen", {Code::denied, address + " leaves this machine, and there is no TLS",
                             "give --tls-certificate and --tls-key, or listen on 127.0.0.1"});
   if (::mkdir(options.data.c_str(), 0711) != 0 && errno != EEXIST)
-    return die(options.data, {Code::unavailable, std::strerror(errno), "give a directory that this user may write, with --data"});
+    return die(options.data,
+               {Code::unavailable, std::strerror(errno), "give a directory that this user may write, with --data"});
 
   auto store = open_sqlite_store(options.data + "/trove.db", clock);
   if (!store) return die("the store", store.error());
@@ -147,7 +149,7 @@ int run(const Options& options) {
   };
   auto server = http::Server::start(http_options, classify, handle);
   if (!server && port != 0 && options.listen.ends_with(":0")) {
-    http_options.port = 0;   // somebody else has last time's port
+    http_options.port = 0;  // somebody else has last time's port
     server = http::Server::start(http_options, classify, handle);
   }
   if (!server) return die("listening on " + options.listen, server.error());
@@ -218,13 +220,18 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app{"troved: the control plane of trove. Servers that it made keep running when it ends."};
   app.add_option("--data", options.data, "Directory of the store, keys and the local cloud")->required();
-  app.add_option("--listen", options.listen, "ADDRESS:PORT of the REST API; port 0 picks one and keeps it")->capture_default_str();
-  app.add_option("--cloud", options.cloud, "Where servers are made")->check(CLI::IsMember({"local"}))->capture_default_str();
+  app.add_option("--listen", options.listen, "ADDRESS:PORT of the REST API; port 0 picks one and keeps it")
+      ->capture_default_str();
+  app.add_option("--cloud", options.cloud, "Where servers are made")
+      ->check(CLI::IsMember({"local"}))
+      ->capture_default_str();
   app.add_option("--guest-program", options.guest_program, "Path of trove-guest; default: beside troved");
   app.add_option("--subnet", options.subnet, "Loopback addresses of the local cloud's ports")->capture_default_str();
   app.add_option("--tls-certificate", options.tls_certificate, "PEM file");
   app.add_option("--tls-key", options.tls_key, "PEM file")->needs("--tls-certificate");
-  app.add_option("--log-format", options.log_format, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  app.add_option("--log-format", options.log_format, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
   app.add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();

@@ -1,6 +1,7 @@
 #include "reconciler/guard/guard.hpp"
 
 #include <algorithm>
+#include "specs/core/overload.hpp"
 
 namespace trove {
 namespace {
@@ -9,9 +10,7 @@ constexpr Millis kBrakeWindow{60'000};
 constexpr size_t kBrakeLeast = 3;
 constexpr size_t kBrakePercent = 5;
 
-tl::unexpected<Error> refuse(std::string why) {
-  return fail(Code::denied, "refused by the guardian: " + why);
-}
+tl::unexpected<Error> refuse(std::string why) { return fail(Code::denied, "refused by the guardian: " + why); }
 
 template <class Thing>
 const Thing* by_id(const std::vector<Thing>& things, const std::string& id) {
@@ -32,19 +31,13 @@ Result<const Thing*> ours(const std::vector<Thing>& things, bool known, const st
   return thing;
 }
 
-template <class... Ts>
-struct Overload : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overload(Ts...) -> Overload<Ts...>;
-
 }  // namespace
 
 // The action's object as the store has it now; null when it is gone.
 Result<const Object*> Guardian::owner(const Action& action, const World& world, const std::string& uid) const {
   const Object* object = world.find(action.object);
-  if (!object || object->meta().uid != uid) return refuse("its owner " + to_string(action.object) + " is not the one it names");
+  if (!object || object->meta().uid != uid)
+    return refuse("its owner " + to_string(action.object) + " is not the one it names");
   return object;
 }
 
@@ -67,7 +60,8 @@ Result<void> Guardian::check(const Action& action, const World& world) {
   if (const auto* gone = std::get_if<DeleteObject>(&action.effect)) {
     const Object* object = world.find(gone->key);
     if (!object || object->meta().uid != gone->uid) return fail(Code::not_found, "the object is gone already");
-    // Only what one of ours made for itself is ever deleted by a plan, and a schedule never deletes its last good backup.
+    // Only what one of ours made for itself is ever deleted by a plan, and a schedule never deletes its last good
+    // backup.
     const Object* by = world.find(action.object);
     bool owned = false;
     for (const OwnerReference& reference : object->meta().owner_references)
@@ -78,7 +72,8 @@ Result<void> Guardian::check(const Action& action, const World& world) {
       const std::string& instance = object->as<BackupSpec>().instance;
       for (const Key& key : world.referrers({gone->key.project, "DatabaseInstance", instance})) {
         const Object* other = world.find(key);
-        good += key.kind == "Backup" && other && !other->deleting() && other->resource.status["phase"].text() == "Completed";
+        good += key.kind == "Backup" && other && !other->deleting() &&
+                other->resource.status["phase"].text() == "Completed";
       }
       if (good <= 1) return refuse("it is the last good backup of " + instance);
     }
@@ -96,106 +91,112 @@ Result<void> Guardian::check(const Action& action, const World& world) {
 Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whole, const World& world) {
   const Inventory& cloud = *world.inventory;
   return std::visit(
-      Overload{
-          [&](const CreatePort& a) -> Result<void> {
-            if (!cloud.ports_known) return refuse("the port list is unknown");
-            if (world.port_of(a.token.uid).is_known()) return refuse("a port with this token exists");
-            return owner(whole, world, a.token.uid).map([](auto) {});
-          },
-          [&](const UpdatePort& a) -> Result<void> {
-            return ours(cloud.ports, cloud.ports_known, a.id, a.token, "port").map([](auto) {});
-          },
-          [&](const DeletePort& a) -> Result<void> {
-            auto port = ours(cloud.ports, cloud.ports_known, a.id, a.token, "port");
-            if (!port) return tl::unexpected(port.error());
-            auto object = owner(whole, world, a.token.uid);
-            if (!object) return tl::unexpected(object.error());
-            if (!(*object)->deleting()) return refuse("an address outlives its server: the instance is not being deleted");
-            if (!(*port)->device_id.empty() && by_id(cloud.servers, (*port)->device_id)) return refuse("a server uses the port");
-            return {};
-          },
-          [&](const CreateVolume& a) -> Result<void> {
-            if (!cloud.volumes_known) return refuse("the volume list is unknown");
-            if (world.volume_of(a.token.uid).is_known()) return refuse("a volume with this token exists");
-            auto object = owner(whole, world, a.token.uid);
-            if (!object) return tl::unexpected(object.error());
-            if (!(*object)->resource.status["id"].text().empty())
-              return refuse("a volume that had data is not replaced by an empty one");
-            return {};
-          },
-          [&](const ExtendVolume& a) -> Result<void> {
-            auto volume = ours(cloud.volumes, cloud.volumes_known, a.id, a.token, "volume");
-            if (!volume) return tl::unexpected(volume.error());
-            if (a.to_gib <= (*volume)->size_gib) return refuse("a volume never shrinks");
-            return {};
-          },
-          [&](const DeleteVolume& a) -> Result<void> {
-            auto volume = ours(cloud.volumes, cloud.volumes_known, a.id, a.token, "volume");
-            if (!volume) return tl::unexpected(volume.error());
-            if (!(*volume)->server_id.empty()) return refuse("the volume is attached to server " + (*volume)->server_id);
-            auto fresh = read_(whole.object);
-            if (!fresh) return tl::unexpected(fresh.error());
-            if (!*fresh || (*fresh)->metadata.uid != a.token.uid) return refuse("the volume's object is not the one it names");
-            if (!(*fresh)->deleting() || (*fresh)->spec["deletionPolicy"].text() != "Delete")
-              return refuse("data goes only when its object is deleted with deletionPolicy Delete");
-            return {};
-          },
-          [&](const CreateServer& a) -> Result<void> {
-            if (!cloud.servers_known || !cloud.volumes_known || !cloud.ports_known) return refuse("the cloud is unknown");
-            auto object = owner(whole, world, a.token.uid);
-            if (!object) return tl::unexpected(object.error());
-            if ((*object)->deleting()) return refuse("the instance is being deleted");
-            if (!world.servers_of(a.token.uid).empty()) return refuse("the instance has a server");
-            if (!a.volume_id.empty()) {
-              const CloudVolume* volume = by_id(cloud.volumes, a.volume_id);
-              if (!volume) return refuse("volume " + a.volume_id + " is not in the cloud");
-              if (!volume->server_id.empty() && by_id(cloud.servers, volume->server_id))
-                return refuse("volume " + a.volume_id + " is attached to server " + volume->server_id);
-            }
-            if (a.token.incarnation > 1) {
-              std::erase_if(replacements_, [&](const auto& entry) { return world.now - entry.second > kBrakeWindow; });
-              size_t instances = 0;
-              for (const auto& [key, unused] : world.objects()) instances += key.kind == "DatabaseInstance";
-              const size_t most = std::max(kBrakeLeast, instances * kBrakePercent / 100);
-              if (!replacements_.contains(a.token) && replacements_.size() >= most)
-                return fail(Code::throttled, "the brake holds: " + std::to_string(replacements_.size()) +
-                                                 " servers were replaced within a minute; is the cloud telling the truth?");
-              replacements_.try_emplace(a.token, world.now);
-            }
-            return {};
-          },
-          [&](const StartServer& a) -> Result<void> {
-            return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
-          },
-          [&](const ResizeServer& a) -> Result<void> {
-            return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
-          },
-          [&](const DeleteServer& a) -> Result<void> {
-            auto server = ours(cloud.servers, cloud.servers_known, a.id, a.token, "server");
-            if (!server) return tl::unexpected(server.error());
-            auto object = owner(whole, world, a.token.uid);
-            if (!object) return tl::unexpected(object.error());
-            const auto servers = world.servers_of(a.token.uid);
-            const bool duplicate = servers.size() > 1 && current_server(servers) != *server;
-            if (!(*object)->deleting() && (*server)->status != Server::Status::error && !duplicate)
-              return refuse("server " + a.id + " works and its instance is not being deleted");
-            return {};
-          },
-          [&](const DetachVolume& a) -> Result<void> {
-            auto volume = ours(cloud.volumes, cloud.volumes_known, a.id, a.token, "volume");
-            if (!volume) return tl::unexpected(volume.error());
-            if (by_id(cloud.servers, a.server_id)) return refuse("server " + a.server_id + " still has it");
-            return {};
-          },
-          [&](const DeleteStoredObject& a) -> Result<void> {
-            auto fresh = read_(whole.object);
-            if (!fresh) return tl::unexpected(fresh.error());
-            if (!*fresh || a.key != (*fresh)->metadata.project + "/" + (*fresh)->metadata.uid)
-              return refuse("the stored backup is not the object's");
-            if (!(*fresh)->deleting() || (*fresh)->spec["deletionPolicy"].text() != "Delete")
-              return refuse("a backup goes only when its object is deleted with deletionPolicy Delete");
-            return {};
-          }},
+      Overload{[&](const CreatePort& a) -> Result<void> {
+                 if (!cloud.ports_known) return refuse("the port list is unknown");
+                 if (world.port_of(a.token.uid).is_known()) return refuse("a port with this token exists");
+                 return owner(whole, world, a.token.uid).map([](auto) {});
+               },
+               [&](const UpdatePort& a) -> Result<void> {
+                 return ours(cloud.ports, cloud.ports_known, a.id, a.token, "port").map([](auto) {});
+               },
+               [&](const DeletePort& a) -> Result<void> {
+                 auto port = ours(cloud.ports, cloud.ports_known, a.id, a.token, "port");
+                 if (!port) return tl::unexpected(port.error());
+                 auto object = owner(whole, world, a.token.uid);
+                 if (!object) return tl::unexpected(object.error());
+                 if (!(*object)->deleting())
+                   return refuse("an address outlives its server: the instance is not being deleted");
+                 if (!(*port)->device_id.empty() && by_id(cloud.servers, (*port)->device_id))
+                   return refuse("a server uses the port");
+                 return {};
+               },
+               [&](const CreateVolume& a) -> Result<void> {
+                 if (!cloud.volumes_known) return refuse("the volume list is unknown");
+                 if (world.volume_of(a.token.uid).is_known()) return refuse("a volume with this token exists");
+                 auto object = owner(whole, world, a.token.uid);
+                 if (!object) return tl::unexpected(object.error());
+                 if (!(*object)->resource.status["id"].text().empty())
+                   return refuse("a volume that had data is not replaced by an empty one");
+                 return {};
+               },
+               [&](const ExtendVolume& a) -> Result<void> {
+                 auto volume = ours(cloud.volumes, cloud.volumes_known, a.id, a.token, "volume");
+                 if (!volume) return tl::unexpected(volume.error());
+                 if (a.to_gib <= (*volume)->size_gib) return refuse("a volume never shrinks");
+                 return {};
+               },
+               [&](const DeleteVolume& a) -> Result<void> {
+                 auto volume = ours(cloud.volumes, cloud.volumes_known, a.id, a.token, "volume");
+                 if (!volume) return tl::unexpected(volume.error());
+                 if (!(*volume)->server_id.empty())
+                   return refuse("the volume is attached to server " + (*volume)->server_id);
+                 auto fresh = read_(whole.object);
+                 if (!fresh) return tl::unexpected(fresh.error());
+                 if (!*fresh || (*fresh)->metadata.uid != a.token.uid)
+                   return refuse("the volume's object is not the one it names");
+                 if (!(*fresh)->deleting() || (*fresh)->spec["deletionPolicy"].text() != "Delete")
+                   return refuse("data goes only when its object is deleted with deletionPolicy Delete");
+                 return {};
+               },
+               [&](const CreateServer& a) -> Result<void> {
+                 if (!cloud.servers_known || !cloud.volumes_known || !cloud.ports_known)
+                   return refuse("the cloud is unknown");
+                 auto object = owner(whole, world, a.token.uid);
+                 if (!object) return tl::unexpected(object.error());
+                 if ((*object)->deleting()) return refuse("the instance is being deleted");
+                 if (!world.servers_of(a.token.uid).empty()) return refuse("the instance has a server");
+                 if (!a.volume_id.empty()) {
+                   const CloudVolume* volume = by_id(cloud.volumes, a.volume_id);
+                   if (!volume) return refuse("volume " + a.volume_id + " is not in the cloud");
+                   if (!volume->server_id.empty() && by_id(cloud.servers, volume->server_id))
+                     return refuse("volume " + a.volume_id + " is attached to server " + volume->server_id);
+                 }
+                 if (a.token.incarnation > 1) {
+                   std::erase_if(replacements_,
+                                 [&](const auto& entry) { return world.now - entry.second > kBrakeWindow; });
+                   size_t instances = 0;
+                   for (const auto& [key, unused] : world.objects()) instances += key.kind == "DatabaseInstance";
+                   const size_t most = std::max(kBrakeLeast, instances * kBrakePercent / 100);
+                   if (!replacements_.contains(a.token) && replacements_.size() >= most)
+                     return fail(Code::throttled,
+                                 "the brake holds: " + std::to_string(replacements_.size()) +
+                                     " servers were replaced within a minute; is the cloud telling the truth?");
+                   replacements_.try_emplace(a.token, world.now);
+                 }
+                 return {};
+               },
+               [&](const StartServer& a) -> Result<void> {
+                 return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
+               },
+               [&](const ResizeServer& a) -> Result<void> {
+                 return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
+               },
+               [&](const DeleteServer& a) -> Result<void> {
+                 auto server = ours(cloud.servers, cloud.servers_known, a.id, a.token, "server");
+                 if (!server) return tl::unexpected(server.error());
+                 auto object = owner(whole, world, a.token.uid);
+                 if (!object) return tl::unexpected(object.error());
+                 const auto servers = world.servers_of(a.token.uid);
+                 const bool duplicate = servers.size() > 1 && current_server(servers) != *server;
+                 if (!(*object)->deleting() && (*server)->status != Server::Status::error && !duplicate)
+                   return refuse("server " + a.id + " works and its instance is not being deleted");
+                 return {};
+               },
+               [&](const DetachVolume& a) -> Result<void> {
+                 auto volume = ours(cloud.volumes, cloud.volumes_known, a.id, a.token, "volume");
+                 if (!volume) return tl::unexpected(volume.error());
+                 if (by_id(cloud.servers, a.server_id)) return refuse("server " + a.server_id + " still has it");
+                 return {};
+               },
+               [&](const DeleteStoredObject& a) -> Result<void> {
+                 auto fresh = read_(whole.object);
+                 if (!fresh) return tl::unexpected(fresh.error());
+                 if (!*fresh || a.key != (*fresh)->metadata.project + "/" + (*fresh)->metadata.uid)
+                   return refuse("the stored backup is not the object's");
+                 if (!(*fresh)->deleting() || (*fresh)->spec["deletionPolicy"].text() != "Delete")
+                   return refuse("a backup goes only when its object is deleted with deletionPolicy Delete");
+                 return {};
+               }},
       action);
 }
 
@@ -209,7 +210,8 @@ Result<void> Guardian::check_document(const PutGuestDocument& put, const Action&
       if (key.kind != kind || !child || !child->deleting() || !matches(*child)) continue;
       auto fresh = read_(key);
       if (!fresh) return tl::unexpected(fresh.error());
-      if (*fresh && (*fresh)->deleting() && common_of(make_object(**fresh)->spec).deletion == Common::Deletion::remove) return true;
+      if (*fresh && (*fresh)->deleting() && common_of(make_object(**fresh)->spec).deletion == Common::Deletion::remove)
+        return true;
     }
     return false;
   };

@@ -1,6 +1,6 @@
-// The guardian: design.md's invariants as code in front of every effect, whatever the planner says. It is the only place
-// from which a destructive action can pass, and it decides from facts of its own: the inventory and fresh reads of the
-// store. Called by the loop's thread only.
+// The guardian: design.md's invariants as code in front of every effect, whatever the planner says. It is the only
+// place from which a destructive action can pass, and it decides from facts of its own: the inventory and fresh reads
+// of the store. Called by the loop's thread only.
 #pragma once
 #include <functional>
 #include <map>
@@ -15,8 +15,9 @@ using FreshRead = std::function<Result<std::optional<Resource>>(const Key&)>;
 class Guardian {
  public:
   explicit Guardian(FreshRead read) : read_(std::move(read)) {}
-  // denied with the invariant's name and the facts when the action may not pass. `replaced` server creations are counted
-  // by the brake: when more than max(3, 5 %) of the instances would be replaced within a minute, something upstream lies.
+  // denied with the invariant's name and the facts when the action may not pass. `replaced` server creations are
+  // counted by the brake: when more than max(3, 5 %) of the instances would be replaced within a minute, something
+  // upstream lies.
   Result<void> check(const Action& action, const World& world);
 
  private:
@@ -25,7 +26,7 @@ class Guardian {
   Result<const Object*> owner(const Action& action, const World& world, const std::string& uid) const;
 
   FreshRead read_;
-  std::map<Token, Time> replacements_;   // first tried at; a retry of one token counts once
+  std::map<Token, Time> replacements_;  // first tried at; a retry of one token counts once
 };
 
 }  // namespace trove

@@ -39,7 +39,8 @@ Plan plan_deletion(const Object& object, const World& world, StatusBuilder& stat
     bool stored = false;
     for (const StoredObject& o : world.inventory->objects) stored = stored || o.key == key;
     if (want.deletion == Common::Deletion::remove && stored)
-      plan.actions.push_back({CloudAction{DeleteStoredObject{key}}, object.key(), Change::none, "the backup is destroyed"});
+      plan.actions.push_back(
+          {CloudAction{DeleteStoredObject{key}}, object.key(), Change::none, "the backup is destroyed"});
     else
       plan.actions.push_back({RemoveObject{object.key(), object.meta().uid}, object.key(), Change::none});
   }

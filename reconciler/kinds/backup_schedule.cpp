@@ -1,5 +1,5 @@
-// A BackupSchedule makes Backups. A run's name is its schedule and its due time, so no crash and no second control plane
-// can take it twice; retention deletes what the schedule itself made, never the last good one.
+// A BackupSchedule makes Backups. A run's name is its schedule and its due time, so no crash and no second control
+// plane can take it twice; retention deletes what the schedule itself made, never the last good one.
 #include <algorithm>
 
 #include "reconciler/kinds/plan.hpp"
@@ -62,7 +62,7 @@ Plan plan_backup_schedule(const Object& object, const World& world) {
     return plan;
   }
 
-  std::vector<const Object*> runs;   // that this schedule made, oldest first
+  std::vector<const Object*> runs;  // that this schedule made, oldest first
   for (const Key& key : world.referrers(object.key())) {
     const Object* backup = world.find(key);
     if (key.kind != "Backup" || !backup || backup->deleting()) continue;
@@ -70,7 +70,8 @@ Plan plan_backup_schedule(const Object& object, const World& world) {
       if (owner.uid == object.meta().uid) runs.push_back(backup);
   }
   std::sort(runs.begin(), runs.end(), [](const Object* a, const Object* b) {
-    return std::pair(a->meta().creation_timestamp, a->meta().name) < std::pair(b->meta().creation_timestamp, b->meta().name);
+    return std::pair(a->meta().creation_timestamp, a->meta().name) <
+           std::pair(b->meta().creation_timestamp, b->meta().name);
   });
   const bool running = std::any_of(runs.begin(), runs.end(), [](const Object* run) {
     return phase_of(*run) == "Pending" || phase_of(*run) == "Running";
@@ -83,8 +84,10 @@ Plan plan_backup_schedule(const Object& object, const World& world) {
   std::optional<Time> due;
   if (std::optional<Time> last = schedule->last(since, world.now)) {
     const Time start = *last + jitter_of(object.meta().uid, *last, want.jitter);
-    if (start > world.now) wake = start;
-    else if (want.run_missed_once || world.now - start <= kPunctual) due = last;
+    if (start > world.now)
+      wake = start;
+    else if (want.run_missed_once || world.now - start <= kPunctual)
+      due = last;
   }
   const InstanceView view = view_instance(world, object.meta().project, want.instance);
   const bool never_ran = want.immediate && !before["ranImmediately"].bool_or(false) && !due;

@@ -33,7 +33,8 @@ Plan plan_item(const Object& object, const World& world, const Item& item, std::
     const bool ever_applied = before["applied"].bool_or(false);
     if (ever_applied) status.fields().set("applied", true);
     const guest::ItemState* state = nullptr;
-    if (view.settled()) state = find_item(item.is_user ? view.guest->report->users : view.guest->report->databases, item.name, item.host);
+    if (view.settled())
+      state = find_item(item.is_user ? view.guest->report->users : view.guest->report->databases, item.name, item.host);
     if (view.going() || keep || (state && state->state == "Dropped") || (!ever_applied && !view.server)) {
       plan.actions = std::move(first);
       plan.actions.push_back(remove);
@@ -41,8 +42,9 @@ Plan plan_item(const Object& object, const World& world, const Item& item, std::
       plan.waiting_reason = "Progressing";
       plan.waiting_message = state && state->state == "Failed"
                                  ? "the engine refuses to drop it: " + state->message
-                                 : "the guest of " + item.instance + " has not dropped it yet; deleting the instance, or "
-                                   "deletionPolicy Retain, ends this without the guest";
+                                 : "the guest of " + item.instance +
+                                       " has not dropped it yet; deleting the instance, or "
+                                       "deletionPolicy Retain, ends this without the guest";
       status.synced(false, "DeletionBlocked", plan.waiting_message);
     }
     plan.status = status.build();
@@ -53,7 +55,8 @@ Plan plan_item(const Object& object, const World& world, const Item& item, std::
     status.phase("PENDING").observed(0);
     plan.waiting_reason = "WaitingForDependency";
     plan.waiting_message = "instance " + item.instance + (view.instance ? " is being deleted" : " does not exist");
-    status.ready(false, plan.waiting_reason, plan.waiting_message).synced(false, plan.waiting_reason, plan.waiting_message);
+    status.ready(false, plan.waiting_reason, plan.waiting_message)
+        .synced(false, plan.waiting_reason, plan.waiting_message);
     plan.status = status.build();
     return plan;
   }
@@ -69,10 +72,11 @@ Plan plan_item(const Object& object, const World& world, const Item& item, std::
   const bool applied_before = before["applied"].bool_or(false);
   if (applied_before) status.fields().set("applied", true);
   const guest::ItemState* state = nullptr;
-  if (view.settled()) state = find_item(item.is_user ? view.guest->report->users : view.guest->report->databases, item.name, item.host);
+  if (view.settled())
+    state = find_item(item.is_user ? view.guest->report->users : view.guest->report->databases, item.name, item.host);
   if (!state || state->state == "Pending") {
     if (applied_before && (!view.guest || !view.guest->report) && plan.actions.empty()) {
-      plan.keep_status = true;   // the guest has not spoken since we started: nothing new is known
+      plan.keep_status = true;  // the guest has not spoken since we started: nothing new is known
       return plan;
     }
     plan.waiting_reason = "WaitingForDependency";
@@ -117,9 +121,9 @@ Plan plan_user(const Object& object, const World& world) {
   }
   InstanceView view = view_instance(world, object.meta().project, want.instance);
   const bool has_hosts = view.instance && view.instance->as<DatabaseInstanceSpec>().engine == Engine::mariadb;
-  Plan plan = plan_item(object, world, {want.instance, want.name, has_hosts ? want.host : "", want, true}, std::move(first));
-  if (!plan.keep_status)
-    plan.status.set("secret", want.generate_length > 0 ? secret.name : want.secret_name);
+  Plan plan =
+      plan_item(object, world, {want.instance, want.name, has_hosts ? want.host : "", want, true}, std::move(first));
+  if (!plan.keep_status) plan.status.set("secret", want.generate_length > 0 ? secret.name : want.secret_name);
   return plan;
 }
 

@@ -1,78 +1,11 @@
-// A DatabaseInstance: one port, one data volume, one server, and what its guest is told. A ladder, most urgent rung first.
+// A DatabaseInstance: one port, one data volume, one server, and what its guest is told. A ladder, most urgent rung
+// first.
 #include <algorithm>
 
-#include "reconciler/kinds/plan.hpp"
-#include "specs/core/digest.hpp"
-#include "specs/json.hpp"
+#include "reconciler/kinds/instance_ladder.hpp"
 
 namespace trove {
 namespace {
-
-// A guest sends a heartbeat every 20 s; silent for longer than this it is unreachable. After a restart of our own it
-// gets the same time to call again before anything is said about it.
-constexpr Millis kGuestSilence{90'000};
-
-constexpr std::string_view kCarried[] = {"endpoints",  "members",    "datastore",         "volume",     "restartWord",
-                                         "bootstrapped", "rootEnabled", "appliedParameters", "incarnation", "pendingRestart"};
-
-struct Ladder {
-  const Object& object;
-  const World& world;
-  const DatabaseInstanceSpec& want;
-  const Value& before;        // the last status
-  StatusBuilder status;
-  Plan plan;
-  const Server* server = nullptr;
-  const Port* port = nullptr;
-  std::string volume_id, volume_object;
-  Port port_copy;
-
-  Ladder(const Object& o, const World& w)
-      : object(o), world(w), want(o.as<DatabaseInstanceSpec>()), before(o.resource.status), status(o, w) {
-    status.fields().mutable_members().reserve(16);
-    status.carry(kCarried);
-  }
-  bool was_ready() const {
-    const auto conditions = conditions_of(before);
-    const Condition* ready = find_condition(conditions, "Ready");
-    return ready && ready->status == "True";
-  }
-
-  // Every rung ends in one of these.
-  Plan act(Action action, std::string_view reason, std::string message) {
-    action.object = object.key();
-    plan.actions.push_back(std::move(action));
-    status.progressing(reason, message).synced(false, "Progressing", std::move(message));
-    if (!was_ready()) status.phase("BUILD");
-    else if (before["phase"].is_string()) status.phase(before["phase"].text());
-    status.ready(false, reason, "");
-    status.observed(0);
-    plan.status = status.build();
-    return std::move(plan);
-  }
-  Plan wait(std::string_view reason, std::string message) {
-    plan.waiting_reason = reason;
-    plan.waiting_message = message;
-    status.ready(false, reason, message).synced(false, reason, message);
-    status.phase(was_ready() ? "SHUTDOWN" : "BUILD").observed(0);
-    plan.status = status.build();
-    return std::move(plan);
-  }
-  Plan stall(Trouble trouble) {
-    plan.waiting_reason = trouble.code;
-    plan.waiting_message = trouble.message;
-    status.ready(false, "TerminalError", trouble.message).synced(false, "TerminalError", trouble.message);
-    status.phase("ERROR").stalled(std::move(trouble)).observed(0);
-    plan.status = status.build();
-    return std::move(plan);
-  }
-  Plan unknown(std::string message) {
-    plan.keep_status = true;
-    plan.waiting_reason = "ObservationFailed";
-    plan.waiting_message = std::move(message);
-    return std::move(plan);
-  }
-};
 
 Token token_of(const Object& object, std::string_view role, int incarnation = 1) {
   return {object.meta().uid, std::string(role), incarnation};
@@ -86,7 +19,7 @@ bool owned_by(const Object& thing, const Object& owner) {
   return false;
 }
 
-// ---- deletion: server, volume, port, object; it never asks the guest -------------------------------------------------
+// Deletion: server, volume, port, object; it never asks the guest.
 Plan plan_deletion(Ladder& ladder) {
   const Object& object = ladder.object;
   const World& world = ladder.world;
@@ -106,14 +39,16 @@ Plan plan_deletion(Ladder& ladder) {
     return std::move(ladder.plan);
   };
   if (ladder.want.observe_only)
-    return act({RemoveObject{object.key(), object.meta().uid}, {}, Change::none}, "observed only: nothing of it is touched");
+    return act({RemoveObject{object.key(), object.meta().uid}, {}, Change::none},
+               "observed only: nothing of it is touched");
   if (!world.inventory->servers_known || !world.inventory->ports_known || !world.inventory->volumes_known)
     return ladder.unknown("the cloud could not be read: " + world.inventory->trouble);
   const auto servers = world.servers_of(object.meta().uid);
   for (const Server* server : servers)
     if (server->status != Server::Status::deleting)
-      return act({CloudAction{DeleteServer{server->token, server->id}}, {}, Change::none, "the database stops for good"},
-                 "deleting server " + server->id);
+      return act(
+          {CloudAction{DeleteServer{server->token, server->id}}, {}, Change::none, "the database stops for good"},
+          "deleting server " + server->id);
   if (!servers.empty()) return wait("nova deletes the server");
   for (const Key& key : world.referrers(object.key())) {
     const Object* owned = world.find(key);
@@ -126,19 +61,20 @@ Plan plan_deletion(Ladder& ladder) {
       return act({UpdateObject{std::move(released), "kept: deletionPolicy Retain"}, {}, Change::none},
                  "keeping " + to_string(key));
     }
-    return act({DeleteObject{key, owned->meta().uid, "its instance is deleted"}, {}, Change::none}, "deleting " + to_string(key));
+    return act({DeleteObject{key, owned->meta().uid, "its instance is deleted"}, {}, Change::none},
+               "deleting " + to_string(key));
   }
   for (const Key& key : world.referrers(object.key())) {
     const Object* owned = world.find(key);
     if (owned && key.kind == "Volume" && owned_by(*owned, object)) return wait("waiting for " + to_string(key));
   }
   const Observed<Port> port = world.port_of(object.meta().uid);
-  if (port.is_known()) return act({CloudAction{DeletePort{port->token, port->id}}, {}, Change::none}, "deleting port " + port->id);
+  if (port.is_known())
+    return act({CloudAction{DeletePort{port->token, port->id}}, {}, Change::none}, "deleting port " + port->id);
   return act({RemoveObject{object.key(), object.meta().uid}, {}, Change::none}, "done");
 }
 
-// ---- volume ------------------------------------------------------------------------------------------------------------
-// A plan when this rung has something to do; nullopt when the volume is there (ladder.volume_id) or none is wanted.
+// The volume. A plan when this rung has something to do; nullopt when the volume is there (ladder.volume_id) or none is wanted.
 std::optional<Plan> volume_rung(Ladder& ladder) {
   const Object& object = ladder.object;
   const World& world = ladder.world;
@@ -167,8 +103,10 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
     const bool retained = volume->meta().owner_references.empty() &&
                           volume->meta().annotations["trove/retained-from"].text() == object.meta().name;
     if (!retained)
-      return ladder.stall({"CONFLICT", "User", "volume " + key.name + " exists and belongs to something else; name it in "
-                           "spec.volumeRef, or rename it"});
+      return ladder.stall({"CONFLICT", "User",
+                           "volume " + key.name +
+                               " exists and belongs to something else; name it in "
+                               "spec.volumeRef, or rename it"});
     Resource adopted = volume->resource;
     adopted.metadata.owner_references.push_back({"DatabaseInstance", object.meta().name, object.meta().uid});
     return ladder.act({UpdateObject{std::move(adopted), "adopted with its data"}, {}, Change::none}, "AdoptingVolume",
@@ -212,16 +150,18 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   return std::nullopt;
 }
 
-// ---- port --------------------------------------------------------------------------------------------------------------
+// The port.
 std::optional<Plan> port_rung(Ladder& ladder) {
   const Object& object = ladder.object;
   const Observed<Port> port = ladder.world.port_of(object.meta().uid);
-  if (port.is_unknown()) return ladder.unknown("the cloud's ports could not be read: " + ladder.world.inventory->trouble);
+  if (port.is_unknown())
+    return ladder.unknown("the cloud's ports could not be read: " + ladder.world.inventory->trouble);
   std::vector<std::string> cidrs = ladder.want.allowed_cidrs;
   std::sort(cidrs.begin(), cidrs.end());
   if (port.is_absent())
-    return ladder.act({CloudAction{CreatePort{token_of(object, "port-0"), object.meta().project, member_name(object), cidrs}}},
-                      "CreatingPort", "creating a port");
+    return ladder.act(
+        {CloudAction{CreatePort{token_of(object, "port-0"), object.meta().project, member_name(object), cidrs}}},
+        "CreatingPort", "creating a port");
   ladder.port_copy = *port;
   ladder.port = &ladder.port_copy;
   ladder.status.fields().set(
@@ -231,22 +171,7 @@ std::optional<Plan> port_rung(Ladder& ladder) {
   return std::nullopt;
 }
 
-bool restart_asked(const Object& object, const World& world, std::string* word) {
-  const Object* oldest = nullptr;
-  for (const Key& key : world.referrers(object.key())) {
-    const Object* operation = world.find(key);
-    if (key.kind != "Operation" || !operation || operation->deleting() || !operation->as<OperationSpec>().restart) continue;
-    const std::string phase = operation->resource.status["phase"].text_or("Pending");
-    if (phase == "Succeeded" || phase == "Failed") continue;
-    if (!oldest || std::pair(operation->meta().creation_timestamp, operation->meta().uid) <
-                       std::pair(oldest->meta().creation_timestamp, oldest->meta().uid))
-      oldest = operation;
-  }
-  if (oldest && word) *word = oldest->meta().uid;
-  return oldest != nullptr;
-}
-
-// ---- server ------------------------------------------------------------------------------------------------------------
+// The server.
 std::optional<Plan> server_rung(Ladder& ladder) {
   const Object& object = ladder.object;
   const World& world = ladder.world;
@@ -289,167 +214,33 @@ std::optional<Plan> server_rung(Ladder& ladder) {
   if (!ladder.volume_id.empty()) member.push_back({"volume", ladder.volume_id, {}});
   switch (server.status) {
     case Server::Status::error:
-      return ladder.act({CloudAction{DeleteServer{server.token, server.id}}, {}, Change::rebuild, "the broken server is replaced"},
-                        "ReplacingServer", "nova reports the server in ERROR: " + server.fault);
+      return ladder.act(
+          {CloudAction{DeleteServer{server.token, server.id}}, {}, Change::rebuild, "the broken server is replaced"},
+          "ReplacingServer", "nova reports the server in ERROR: " + server.fault);
     case Server::Status::shutoff:
       return ladder.act({CloudAction{StartServer{server.token, server.id}}, {}, Change::live}, "StartingServer",
                         "the server is off; starting it");
-    case Server::Status::build: return ladder.wait("WaitingForNova", "nova builds the server");
+    case Server::Status::build:
+      return ladder.wait("WaitingForNova", "nova builds the server");
     case Server::Status::reboot:
     case Server::Status::resize:
     case Server::Status::verify_resize:
     case Server::Status::deleting:
       return ladder.wait("WaitingForNova", "nova says " + std::string(to_string(server.status)));
-    case Server::Status::active: break;
+    case Server::Status::active:
+      break;
   }
   if (server.flavor != ladder.want.flavor) {
-    const bool allowed = ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate ||
-                         restart_asked(object, world, nullptr);
+    const bool allowed =
+        ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate || restart_asked(object, world, nullptr);
     if (allowed)
-      return ladder.act({CloudAction{ResizeServer{server.token, server.id, server.flavor, ladder.want.flavor}}, {},
-                         Change::reboot, "the database stops for one restart"},
+      return ladder.act({CloudAction{ResizeServer{server.token, server.id, server.flavor, ladder.want.flavor}},
+                         {},
+                         Change::reboot,
+                         "the database stops for one restart"},
                         "Resizing", server.flavor + " to " + ladder.want.flavor);
   }
   return std::nullopt;
-}
-
-// What waits for a restart: parameters that the engine cannot take live, and a flavor.
-std::vector<std::string> pending_restart(const Ladder& ladder, const GuestState* guest) {
-  std::vector<std::string> pending;
-  if (guest && guest->report)
-    for (const guest::ParameterState& parameter : guest->report->parameters)
-      if (parameter.pending_restart) pending.push_back(parameter.name);
-  if (ladder.server->flavor != ladder.want.flavor) pending.push_back("flavor");
-  else if (guest && guest->report && guest->report->applied_memory_mib != 0 &&
-           guest->report->applied_memory_mib != ladder.world.flavor_ram_mib(ladder.server->flavor))
-    pending.push_back("flavor");
-  std::sort(pending.begin(), pending.end());
-  return pending;
-}
-
-std::string restart_word(const Ladder& ladder, const GuestState* guest, const std::vector<std::string>& pending) {
-  std::string word;
-  if (restart_asked(ladder.object, ladder.world, &word)) return word;
-  // What the engine honours now is the best memory: it survives the loss of ours.
-  word = guest && guest->report && !guest->report->applied_restart.empty() ? guest->report->applied_restart
-                                                                           : ladder.before["restartWord"].text();
-  const bool settled = guest && guest->report && guest->document && guest->report->document_digest == guest->document_digest;
-  if (ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate && settled && !pending.empty()) {
-    std::string what = std::to_string(ladder.world.flavor_ram_mib(ladder.server->flavor));
-    for (const guest::Parameter& parameter : guest->document->parameters) what += "\n" + parameter.name + "=" + parameter.value;
-    word = "auto-" + sha256_hex(what).substr(0, 16);
-  }
-  return word;
-}
-
-// ---- guest -------------------------------------------------------------------------------------------------------------
-void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std::string>& pending, bool settled) {
-  const guest::Report& report = *guest.report;
-  StatusBuilder& status = ladder.status;
-  const bool silent = ladder.world.now - guest.heard > kGuestSilence;
-  ladder.plan.wake = guest.heard + kGuestSilence + Millis{1};
-  const bool running = report.engine_state == "Running";
-  if (!report.engine_version.empty())
-    status.fields().set("datastore", Value::map({{"resolved", report.engine_version}}));
-  if (report.volume_total_bytes > 0) {
-    Value* volume = status.fields().find("volume");
-    const int64_t quota = volume ? (*volume)["size"].int_or(0) * (int64_t{1} << 30) : 0;
-    if (quota > 0) volume->set("usedPercent", std::min<int64_t>(100, report.volume_used_bytes * 100 / quota));
-  }
-  if (report.restore_state == "Restored" || (settled && running)) status.fields().set("bootstrapped", true);
-  if (settled && running && ladder.want.root_access) status.fields().set("rootEnabled", true);
-  if (settled && running && !ladder.want.root_access) {
-    bool dropped = false;
-    for (const guest::ItemState& user : report.users) dropped = dropped || (user.name == "root" && user.state == "Dropped");
-    if (dropped) status.fields().set("rootEnabled", false);
-  }
-  if (settled && running && guest.document) {
-    Value applied = Value::map();
-    for (const guest::Parameter& parameter : guest.document->parameters) applied.set(parameter.name, parameter.value);
-    // Names that were reset stay known, so that a guest that lost its state resets them as well.
-    for (const std::string& name : guest.document->reset_parameters)
-      if (!applied.find(name)) applied.set(name, "");
-    status.fields().set("appliedParameters", std::move(applied));
-  }
-  Value names = Value::list();
-  for (const std::string& name : pending) names.push_back(name);
-  status.fields().set("pendingRestart", std::move(names));
-  if (Value* members = status.fields().find("members"); members && members->size() == 1)
-    members->mutable_items()[0].set("health", silent ? "UNKNOWN" : running ? "HEALTHY" : report.engine_state == "Failed" ? "ERROR" : "BUILD");
-
-  std::string refused;
-  for (const guest::ParameterState& parameter : report.parameters)
-    if (parameter.state == "Failed") refused += (refused.empty() ? "" : "; ") + parameter.name + ": " + parameter.message;
-  std::string drifted;
-  for (const guest::ParameterState& parameter : report.parameters)
-    if (parameter.state == "Drifted") drifted += (drifted.empty() ? "" : ", ") + parameter.name;
-  if (!drifted.empty()) status.drifted("parameters changed outside: " + drifted);
-
-  if (report.restore_state == "Failed") {
-    status.phase("ERROR").ready(false, "TerminalError", report.restore_message);
-    status.stalled({"ENGINE_ERROR", "User", "restore: " + report.restore_message}).observed(0);
-  } else if (silent) {
-    status.phase("ERROR").ready_unknown("GuestUnreachable", "the guest has been silent for more than 90s").observed(0);
-    status.synced(false, "GuestUnreachable", "the guest has been silent for more than 90s");
-    status.stalled({"GUEST_UNREACHABLE", "CloudOperator", "the guest has been silent for more than 90s"});
-  } else if (report.engine_state == "Failed") {
-    status.phase("ERROR").ready(false, "TransientError", report.engine_message).synced(false, "TransientError", report.engine_message);
-    status.stalled({"ENGINE_ERROR", "User", report.engine_message}).observed(0);
-  } else if (!running) {
-    const std::string message = "the engine is " + report.engine_state;
-    status.phase(ladder.was_ready() ? "SHUTDOWN" : "BUILD").ready(false, "Progressing", message);
-    status.synced(false, "Progressing", message).progressing("Progressing", message).observed(0);
-  } else if (!settled) {
-    status.phase(ladder.was_ready() ? "ACTIVE" : "BUILD");
-    status.ready(ladder.was_ready(), ladder.was_ready() ? "Available" : "Progressing");
-    status.synced(false, "Progressing", "the guest works through its document").observed(0);
-    status.progressing("Progressing", "the guest works through its document");
-  } else if (ladder.want.suspend) {
-    status.phase("ACTIVE").ready(true, "Available").synced(false, "Suspended", "spec.suspend is true");
-  } else if (!refused.empty()) {
-    status.phase("ACTIVE").ready(true, "Available").synced(false, "InvalidConfiguration", refused);
-    status.stalled({"CONFIG_INVALID", "User", refused});
-  } else if (!pending.empty()) {
-    std::string list;
-    for (const std::string& name : pending) list += (list.empty() ? "" : ", ") + name;
-    status.phase("RESTART_REQUIRED").ready(true, "Available");
-    status.synced(false, "WaitingForApproval", list + " waits for a restart: trovectl restart inst/" + ladder.object.meta().name);
-    ladder.plan.waiting_reason = "WaitingForApproval";
-    ladder.plan.waiting_message = list + " waits for a restart (maintenance.disruptiveChanges: Manual); run: trovectl restart inst/" +
-                                  ladder.object.meta().name;
-  } else {
-    status.phase("HEALTHY").ready(true, "Available");
-  }
-}
-
-Plan guest_rung(Ladder& ladder) {
-  const World& world = ladder.world;
-  const GuestState* guest = nullptr;
-  if (auto found = world.guests.find(to_string(ladder.server->token)); found != world.guests.end()) guest = &found->second;
-  const std::vector<std::string> pending = pending_restart(ladder, guest);
-  const std::string word = restart_word(ladder, guest, pending);
-  if (!word.empty()) ladder.status.fields().set("restartWord", word);
-  guest::Document document = compile_document(ladder.object, *ladder.server, *ladder.port, world, word);
-  const bool told = guest && guest->document && *guest->document == document;
-  if (!told)
-    ladder.plan.actions.push_back({PutGuestDocument{ladder.server->token, std::move(document)}, ladder.object.key(), Change::live});
-  if (!guest || !guest->report) {
-    if (ladder.was_ready() && world.now - world.started < kGuestSilence) {
-      ladder.plan.keep_status = true;   // we have just started; the guest will call
-      ladder.plan.wake = world.started + kGuestSilence;
-      return std::move(ladder.plan);
-    }
-    ladder.plan.waiting_reason = "WaitingForGuest";
-    ladder.plan.waiting_message = "the guest has not called yet";
-    ladder.status.phase("BUILD").ready(false, "Progressing", ladder.plan.waiting_message).observed(0);
-    ladder.status.synced(false, "Progressing", ladder.plan.waiting_message).progressing("WaitingForGuest", ladder.plan.waiting_message);
-    ladder.plan.status = ladder.status.build();
-    return std::move(ladder.plan);
-  }
-  const bool settled = told && guest->report->document_digest == guest->document_digest;
-  read_report(ladder, *guest, pending, settled);
-  ladder.plan.status = ladder.status.build();
-  return std::move(ladder.plan);
 }
 
 }  // namespace
@@ -466,14 +257,17 @@ Plan plan_database_instance(const Object& object, const World& world) {
   if (flavors_known && world.flavor_ram_mib(ladder.want.flavor) == 0) {
     std::string there;
     for (const Flavor& flavor : world.inventory->flavors) there += (there.empty() ? "" : ", ") + flavor.name;
-    return ladder.stall({"CONFIG_INVALID", "User", "flavor " + ladder.want.flavor + " does not exist; there are: " + there});
+    return ladder.stall(
+        {"CONFIG_INVALID", "User", "flavor " + ladder.want.flavor + " does not exist; there are: " + there});
   }
   if (!ladder.want.bootstrap_backup.empty() && !ladder.before["bootstrapped"].bool_or(false)) {
     const Object* backup = world.find({object.meta().project, "Backup", ladder.want.bootstrap_backup});
-    if (!backup) return ladder.wait("WaitingForDependency", "backup " + ladder.want.bootstrap_backup + " does not exist");
+    if (!backup)
+      return ladder.wait("WaitingForDependency", "backup " + ladder.want.bootstrap_backup + " does not exist");
     const std::string phase = backup->resource.status["phase"].text_or("Pending");
     if (phase == "Failed")
-      return ladder.stall({"REF_NOT_READY", "User", "backup " + ladder.want.bootstrap_backup + " failed; name another one"});
+      return ladder.stall(
+          {"REF_NOT_READY", "User", "backup " + ladder.want.bootstrap_backup + " failed; name another one"});
     if (phase != "Completed")
       return ladder.wait("WaitingForDependency", "backup " + ladder.want.bootstrap_backup + " is not completed yet");
   }
@@ -481,7 +275,8 @@ Plan plan_database_instance(const Object& object, const World& world) {
   const Object* root = world.find(root_secret);
   if (ladder.want.root_access && !root && !ladder.want.suspend)
     ladder.plan.actions.push_back(
-        {GenerateSecret{root_secret, {"DatabaseInstance", object.meta().name, object.meta().uid}, 32}, object.key(), Change::none});
+        {GenerateSecret{root_secret, {"DatabaseInstance", object.meta().name, object.meta().uid}, 32}, object.key(),
+         Change::none});
   if (!ladder.want.suspend) {
     if (auto plan = volume_rung(ladder)) return std::move(*plan);
     if (auto plan = port_rung(ladder)) return std::move(*plan);

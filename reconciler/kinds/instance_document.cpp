@@ -34,12 +34,14 @@ void add_parameters(const Object& instance, const World& world, guest::Document&
       if (text) parameters[name] = {name, *text, want.drift};
     }
   } else if (!want.configuration_ref.empty()) {
-    keep = true;   // the group is missing, not emptied
+    keep = true;  // the group is missing, not emptied
   }
   for (const Value::Member& old : remembered.members()) {
     if (parameters.contains(old.key)) continue;
-    if (keep) parameters[old.key] = {old.key, old.value.text(), want.drift};
-    else document.reset_parameters.push_back(old.key);
+    if (keep)
+      parameters[old.key] = {old.key, old.value.text(), want.drift};
+    else
+      document.reset_parameters.push_back(old.key);
   }
   for (auto& [name, parameter] : parameters) document.parameters.push_back(std::move(parameter));
   std::sort(document.reset_parameters.begin(), document.reset_parameters.end());
@@ -48,17 +50,20 @@ void add_parameters(const Object& instance, const World& world, guest::Document&
 void add_database(const Object& object, guest::Document& document) {
   const auto& want = object.as<DatabaseSpec>();
   if (object.deleting()) {
-    if (want.deletion == Common::Deletion::remove && !want.observe_only) document.dropped_databases.push_back(want.name);
+    if (want.deletion == Common::Deletion::remove && !want.observe_only)
+      document.dropped_databases.push_back(want.name);
     return;
   }
-  if (managed(want)) document.databases.push_back({want.name, want.character_set, want.collate, want.owner, want.drift});
+  if (managed(want))
+    document.databases.push_back({want.name, want.character_set, want.collate, want.owner, want.drift});
 }
 
 void add_user(const Object& object, const World& world, Engine engine, guest::Document& document) {
   const auto& want = object.as<UserSpec>();
   const std::string host = engine == Engine::mariadb ? want.host : "";
   if (object.deleting()) {
-    if (want.deletion == Common::Deletion::remove && !want.observe_only) document.dropped_users.emplace_back(want.name, host);
+    if (want.deletion == Common::Deletion::remove && !want.observe_only)
+      document.dropped_users.emplace_back(want.name, host);
     return;
   }
   auto verifier = world.verifiers.find(object.key());
@@ -111,14 +116,18 @@ guest::Document compile_document(const Object& instance, const Server& server, c
   for (const Key& key : world.referrers(instance.key())) {
     const Object* object = world.find(key);
     if (!object) continue;
-    if (key.kind == "Database") add_database(*object, document);
-    else if (key.kind == "User") add_user(*object, world, want.engine, document);
-    else if (key.kind == "Backup") add_backup(*object, document);
+    if (key.kind == "Database")
+      add_database(*object, document);
+    else if (key.kind == "User")
+      add_user(*object, world, want.engine, document);
+    else if (key.kind == "Backup")
+      add_backup(*object, document);
   }
   add_root(instance, world, document);
   // A name that a living object still declares is never dropped, whatever another object says.
   std::erase_if(document.dropped_databases, [&](const std::string& name) {
-    return std::any_of(document.databases.begin(), document.databases.end(), [&](const auto& d) { return d.name == name; });
+    return std::any_of(document.databases.begin(), document.databases.end(),
+                       [&](const auto& d) { return d.name == name; });
   });
   std::erase_if(document.dropped_users, [&](const auto& dropped) {
     return std::any_of(document.users.begin(), document.users.end(),
@@ -134,9 +143,9 @@ guest::Document compile_document(const Object& instance, const Server& server, c
   if (!want.bootstrap_backup.empty() && !instance.resource.status["bootstrapped"].bool_or(false)) {
     if (const Object* backup = world.find({instance.meta().project, "Backup", want.bootstrap_backup})) {
       const Time expires{(world.now.ms / kRestoreBucketMs + 2) * kRestoreBucketMs};
-      document.restore = guest::RestoreOrder{backup->meta().uid,
-                                             unsigned_url(backup->meta().project, backup->meta().uid, expires),
-                                             backup->resource.status["sha256"].text()};
+      document.restore =
+          guest::RestoreOrder{backup->meta().uid, unsigned_url(backup->meta().project, backup->meta().uid, expires),
+                              backup->resource.status["sha256"].text()};
     }
   }
   return document;

@@ -1,4 +1,5 @@
-// An Operation: a verb that happens once. Restart is asked of the guest by a word in its document (the operation's uid).
+// An Operation: a verb that happens once. Restart is asked of the guest by a word in its document (the operation's
+// uid).
 #include "reconciler/kinds/plan.hpp"
 
 namespace trove {

@@ -1,6 +1,7 @@
 #include "reconciler/kinds/plan.hpp"
 
 #include <array>
+#include "specs/core/overload.hpp"
 
 namespace trove {
 namespace {
@@ -10,19 +11,16 @@ struct Planner {
   Plan (*plan)(const Object&, const World&);
 };
 constexpr std::array kPlanners = {
-    Planner{"DatabaseInstance", plan_database_instance}, Planner{"Database", plan_database},
-    Planner{"User", plan_user},                          Planner{"Volume", plan_volume},
-    Planner{"Secret", plan_secret},                      Planner{"ConfigurationGroup", plan_configuration_group},
-    Planner{"BackupSchedule", plan_backup_schedule},     Planner{"Backup", plan_backup},
+    Planner{"DatabaseInstance", plan_database_instance},
+    Planner{"Database", plan_database},
+    Planner{"User", plan_user},
+    Planner{"Volume", plan_volume},
+    Planner{"Secret", plan_secret},
+    Planner{"ConfigurationGroup", plan_configuration_group},
+    Planner{"BackupSchedule", plan_backup_schedule},
+    Planner{"Backup", plan_backup},
     Planner{"Operation", plan_operation},
 };
-
-template <class... Ts>
-struct Overload : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overload(Ts...) -> Overload<Ts...>;
 
 }  // namespace
 
@@ -46,21 +44,20 @@ std::string_view action_name(const Action& action) {
 }
 
 std::string describe(const Action& action) {
-  return std::visit(
-      Overload{[](const CloudAction& a) { return describe(a); },
-               [](const PutGuestDocument& a) {
-                 return std::to_string(a.document.databases.size()) + " databases, " +
-                        std::to_string(a.document.users.size()) + " users, " +
-                        std::to_string(a.document.parameters.size()) + " parameters";
-               },
-               [](const CreateObject& a) { return to_string(a.resource.key()); },
-               [](const UpdateObject& a) { return to_string(a.resource.key()) + ": " + a.what; },
-               [](const DeleteObject& a) { return to_string(a.key) + ": " + a.why; },
-               [](const RemoveObject& a) { return to_string(a.key); },
-               [](const GenerateSecret& a) {
-                 return to_string(a.secret) + ", " + std::to_string(a.length) + " characters";
-               }},
-      action.effect);
+  return std::visit(Overload{[](const CloudAction& a) { return describe(a); },
+                             [](const PutGuestDocument& a) {
+                               return std::to_string(a.document.databases.size()) + " databases, " +
+                                      std::to_string(a.document.users.size()) + " users, " +
+                                      std::to_string(a.document.parameters.size()) + " parameters";
+                             },
+                             [](const CreateObject& a) { return to_string(a.resource.key()); },
+                             [](const UpdateObject& a) { return to_string(a.resource.key()) + ": " + a.what; },
+                             [](const DeleteObject& a) { return to_string(a.key) + ": " + a.why; },
+                             [](const RemoveObject& a) { return to_string(a.key); },
+                             [](const GenerateSecret& a) {
+                               return to_string(a.secret) + ", " + std::to_string(a.length) + " characters";
+                             }},
+                    action.effect);
 }
 
 const Server* current_server(const std::vector<const Server*>& servers) {

@@ -13,45 +13,64 @@
 
 namespace trove {
 
-// ---- Actions on what is not the cloud. Data, like CloudAction. ---------------------------------------------------------
-struct PutGuestDocument { Token server; guest::Document document; };
-struct CreateObject   { Resource resource; };                       // a Volume of an instance, a Backup of a schedule
-struct UpdateObject   { Resource resource; std::string what; };     // an owned object follows its owner; CAS on its version
-struct DeleteObject   { Key key; std::string uid; std::string why; };  // marks for deletion; its own plan does the rest
-struct RemoveObject   { Key key; std::string uid; };                // the end of a deletion: the object is forgotten
-struct GenerateSecret { Key secret; OwnerReference owner; int64_t length = 0; };
+// Actions on what is not the cloud. Data, like CloudAction.
+struct PutGuestDocument {
+  Token server;
+  guest::Document document;
+};
+struct CreateObject {
+  Resource resource;
+};  // a Volume of an instance, a Backup of a schedule
+struct UpdateObject {
+  Resource resource;
+  std::string what;
+};  // an owned object follows its owner; CAS on its version
+struct DeleteObject {
+  Key key;
+  std::string uid;
+  std::string why;
+};  // marks for deletion; its own plan does the rest
+struct RemoveObject {
+  Key key;
+  std::string uid;
+};  // the end of a deletion: the object is forgotten
+struct GenerateSecret {
+  Key secret;
+  OwnerReference owner;
+  int64_t length = 0;
+};
 
-using Effect = std::variant<CloudAction, PutGuestDocument, CreateObject, UpdateObject, DeleteObject, RemoveObject, GenerateSecret>;
+using Effect =
+    std::variant<CloudAction, PutGuestDocument, CreateObject, UpdateObject, DeleteObject, RemoveObject, GenerateSecret>;
 
 struct Action {
   Effect effect;
-  Key object;                        // whose plan asked for it
-  Change change = Change::live;      // what it does to the database, product.md 2.6
-  std::string interrupts = {};       // "database stops for one restart"; "" = nothing
+  Key object;                    // whose plan asked for it
+  Change change = Change::live;  // what it does to the database, product.md 2.6
+  std::string interrupts = {};   // "database stops for one restart"; "" = nothing
 };
-std::string_view action_name(const Action& action);   // "nova.server.create" "guest.apply" "object.create" …
-std::string describe(const Action& action);           // one line for people; no secret
+std::string_view action_name(const Action& action);  // "nova.server.create" "guest.apply" "object.create" …
+std::string describe(const Action& action);          // one line for people; no secret
 
 // Why something is not done, in the words of product.md.
 struct Trouble {
-  std::string code;                  // CLOUD_QUOTA_EXCEEDED …
-  std::string actor;                 // User CloudOperator System
+  std::string code;   // CLOUD_QUOTA_EXCEEDED …
+  std::string actor;  // User CloudOperator System
   std::string message;
 };
 
 struct Plan {
-  std::vector<Action> actions;       // in order; the loop looks again after the last
-  Value status = Value::map();       // the whole status, conditions included (transition times are the loop's)
-  std::optional<Time> wake;          // look again then, whatever happens
-  bool keep_status = false;          // too little is known to say anything new
-  std::string waiting_reason, waiting_message;   // what a person should know when there is no action and no convergence
+  std::vector<Action> actions;  // in order; the loop looks again after the last
+  Value status = Value::map();  // the whole status, conditions included (transition times are the loop's)
+  std::optional<Time> wake;     // look again then, whatever happens
+  bool keep_status = false;     // too little is known to say anything new
+  std::string waiting_reason, waiting_message;  // what a person should know when there is no action and no convergence
 };
 
 // The plan of any object. An unknown kind gives an empty plan.
 Plan plan_object(const Object& object, const World& world);
 
-// ---- For the kinds -----------------------------------------------------------------------------------------------------
-// Conditions and the rest of a status are built in one place, so that every kind says things the same way.
+// For the kinds. Conditions and the rest of a status are built in one place, so that every kind says things the same way.
 class StatusBuilder {
  public:
   explicit StatusBuilder(const Object& object, const World& world);
@@ -62,8 +81,8 @@ class StatusBuilder {
   StatusBuilder& ready(bool is, std::string_view reason, std::string message = {});
   StatusBuilder& ready_unknown(std::string_view reason, std::string message);
   StatusBuilder& synced(bool is, std::string_view reason, std::string message = {});
-  StatusBuilder& progressing(std::string_view reason, std::string message);   // default: not progressing
-  StatusBuilder& stalled(Trouble trouble);                                    // default: not stalled
+  StatusBuilder& progressing(std::string_view reason, std::string message);  // default: not progressing
+  StatusBuilder& stalled(Trouble trouble);                                   // default: not stalled
   StatusBuilder& drifted(std::string message);
   // The generation that this status speaks of; default: the object's own. Zero keeps the last one.
   StatusBuilder& observed(int64_t generation);
@@ -94,9 +113,9 @@ Plan plan_operation(const Object& object, const World& world);
 
 // What several kinds ask of an instance.
 struct InstanceView {
-  const Object* instance = nullptr;      // null: no such object
-  const Server* server = nullptr;        // the current one, when there is one
-  const GuestState* guest = nullptr;     // of that server
+  const Object* instance = nullptr;   // null: no such object
+  const Server* server = nullptr;     // the current one, when there is one
+  const GuestState* guest = nullptr;  // of that server
   bool going() const { return !instance || instance->deleting(); }
   // The guest has worked through the newest document that we gave it.
   bool settled() const {

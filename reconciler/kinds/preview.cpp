@@ -15,8 +15,9 @@ std::shared_ptr<Inventory> edit(World& world) { return std::make_shared<Inventor
 // A guest that has done all that its document says.
 guest::Report obedient(const guest::Document& document, const guest::Report* last, Time now) {
   guest::Report report;
-  if (last) report.engine_version = last->engine_version, report.volume_used_bytes = last->volume_used_bytes,
-            report.volume_total_bytes = last->volume_total_bytes;
+  if (last)
+    report.engine_version = last->engine_version, report.volume_used_bytes = last->volume_used_bytes,
+    report.volume_total_bytes = last->volume_total_bytes;
   report.engine_state = "Running";
   report.applied_restart = document.restart;
   const bool restarted = !last || last->applied_restart != document.restart;
@@ -55,14 +56,16 @@ void apply_expected(World& world, const Action& action) {
     } else if (const auto* a = std::get_if<DeletePort>(cloud)) {
       std::erase_if(inventory->ports, [&](const Port& p) { return p.id == a->id; });
     } else if (const auto* a = std::get_if<CreateVolume>(cloud)) {
-      inventory->volumes.push_back({fake_id(a->token), a->name, a->token, CloudVolume::Status::available, a->size_gib, a->type, ""});
+      inventory->volumes.push_back(
+          {fake_id(a->token), a->name, a->token, CloudVolume::Status::available, a->size_gib, a->type, ""});
     } else if (const auto* a = std::get_if<ExtendVolume>(cloud)) {
       if (auto v = find(inventory->volumes, a->id); v != inventory->volumes.end()) v->size_gib = a->to_gib;
     } else if (const auto* a = std::get_if<DeleteVolume>(cloud)) {
       std::erase_if(inventory->volumes, [&](const CloudVolume& v) { return v.id == a->id; });
     } else if (const auto* a = std::get_if<CreateServer>(cloud)) {
       const std::string id = fake_id(a->token);
-      inventory->servers.push_back({id, a->name, a->token, Server::Status::active, a->flavor, a->port_id, a->volume_id, world.now, ""});
+      inventory->servers.push_back(
+          {id, a->name, a->token, Server::Status::active, a->flavor, a->port_id, a->volume_id, world.now, ""});
       if (auto v = find(inventory->volumes, a->volume_id); v != inventory->volumes.end())
         v->server_id = id, v->status = CloudVolume::Status::in_use;
       if (auto p = find(inventory->ports, a->port_id); p != inventory->ports.end()) p->device_id = id;
@@ -132,10 +135,12 @@ std::vector<PreviewStep> guest_steps(const Key& object, const guest::Document* b
   };
   if (!before) {
     if (after.restore) add("guest.restore", "backup " + after.restore->id);
-    add("guest.engine.start", std::string(to_string(after.engine)) + " on " + after.address + ":" + std::to_string(after.port));
+    add("guest.engine.start",
+        std::string(to_string(after.engine)) + " on " + after.address + ":" + std::to_string(after.port));
   }
   for (const auto& p : after.parameters) {
-    auto was = std::find_if(old.parameters.begin(), old.parameters.end(), [&](const auto& o) { return o.name == p.name; });
+    auto was =
+        std::find_if(old.parameters.begin(), old.parameters.end(), [&](const auto& o) { return o.name == p.name; });
     if (was != old.parameters.end() && was->value == p.value) continue;
     const Parameter* known = find_parameter(after.engine, p.name);
     const bool restart = known && known->change == Change::restart && before;
@@ -146,15 +151,20 @@ std::vector<PreviewStep> guest_steps(const Key& object, const guest::Document* b
     if (std::find(old.reset_parameters.begin(), old.reset_parameters.end(), name) == old.reset_parameters.end())
       add("guest.reset-global", name + " to the engine's default");
   for (const auto& d : after.databases) {
-    auto was = std::find_if(old.databases.begin(), old.databases.end(), [&](const auto& o) { return o.name == d.name; });
-    if (was == old.databases.end()) add("guest.db.create", d.name);
-    else if (!(*was == d)) add("guest.db.alter", d.name);
+    auto was =
+        std::find_if(old.databases.begin(), old.databases.end(), [&](const auto& o) { return o.name == d.name; });
+    if (was == old.databases.end())
+      add("guest.db.create", d.name);
+    else if (!(*was == d))
+      add("guest.db.alter", d.name);
   }
   for (const auto& u : after.users) {
-    auto was = std::find_if(old.users.begin(), old.users.end(), [&](const auto& o) { return o.name == u.name && o.host == u.host; });
+    auto was = std::find_if(old.users.begin(), old.users.end(),
+                            [&](const auto& o) { return o.name == u.name && o.host == u.host; });
     const std::string who = u.host.empty() ? u.name : u.name + "@" + u.host;
     if (was == old.users.end())
-      add("guest.user.create", who + (u.superuser ? ", all privileges" : ", " + std::to_string(u.grants.size()) + " grants"));
+      add("guest.user.create",
+          who + (u.superuser ? ", all privileges" : ", " + std::to_string(u.grants.size()) + " grants"));
     else if (!(*was == u))
       add("guest.user.alter", who + (was->verifier == u.verifier ? "" : ", password (sensitive, changed)"));
   }
@@ -172,11 +182,14 @@ std::vector<PreviewStep> guest_steps(const Key& object, const guest::Document* b
     add("guest.restart", "the engine restarts once", Change::restart, "the database stops for one restart");
   for (const auto& d : old.databases)
     if (std::none_of(after.databases.begin(), after.databases.end(), [&](const auto& o) { return o.name == d.name; }) &&
-        std::find(after.dropped_databases.begin(), after.dropped_databases.end(), d.name) == after.dropped_databases.end())
+        std::find(after.dropped_databases.begin(), after.dropped_databases.end(), d.name) ==
+            after.dropped_databases.end())
       add("guest.db.forget", d.name + " stays in the engine");
   for (const auto& u : old.users)
-    if (std::none_of(after.users.begin(), after.users.end(), [&](const auto& o) { return o.name == u.name && o.host == u.host; }) &&
-        std::find(after.dropped_users.begin(), after.dropped_users.end(), std::pair(u.name, u.host)) == after.dropped_users.end())
+    if (std::none_of(after.users.begin(), after.users.end(),
+                     [&](const auto& o) { return o.name == u.name && o.host == u.host; }) &&
+        std::find(after.dropped_users.begin(), after.dropped_users.end(), std::pair(u.name, u.host)) ==
+            after.dropped_users.end())
       add("guest.user.forget", u.name + " stays in the engine");
   return steps;
 }
@@ -220,7 +233,8 @@ Preview preview(World world, const std::vector<Key>& keys) {
                                  guest.report ? &*guest.report : nullptr);
         result.steps.insert(result.steps.end(), steps.begin(), steps.end());
       } else if (!std::holds_alternative<RemoveObject>(action.effect)) {
-        result.steps.push_back({key, std::string(action_name(action)), describe(action), action.change, action.interrupts});
+        result.steps.push_back(
+            {key, std::string(action_name(action)), describe(action), action.change, action.interrupts});
       }
       for (const Key& k : world.affected_by(key)) touched.insert(k);
       apply_expected(world, action);

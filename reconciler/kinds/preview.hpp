@@ -19,8 +19,8 @@ struct PreviewWait {
 };
 struct Preview {
   std::vector<PreviewStep> steps;
-  std::vector<PreviewWait> waits;    // what would still not be converged at the end
-  bool complete = true;              // false: a fact is unknown, or the bound was reached
+  std::vector<PreviewWait> waits;  // what would still not be converged at the end
+  bool complete = true;            // false: a fact is unknown, or the bound was reached
 };
 
 inline constexpr size_t kMaxPreviewSteps = 20'000;

@@ -86,7 +86,8 @@ Value StatusBuilder::build() {
   }
   Value status = std::move(fields_);
   for (std::string_view field : carried_)
-    if (const Value* before = object_.resource.status.find(field); before && !status.find(field)) status.set(field, *before);
+    if (const Value* before = object_.resource.status.find(field); before && !status.find(field))
+      status.set(field, *before);
   status.set("observedGeneration", generation_);
   Value list = Value::list();
   list.mutable_items().reserve(5);
@@ -108,14 +109,30 @@ Trouble trouble_of(const Failure& failure) {
   Trouble trouble;
   trouble.message = failure.action + ": " + failure.message;
   switch (failure.code) {
-    case Code::no_space: trouble.code = "CLOUD_QUOTA_EXCEEDED", trouble.actor = "CloudOperator"; break;
-    case Code::throttled: trouble.code = "CLOUD_RATE_LIMITED", trouble.actor = "System"; break;
-    case Code::unauthenticated: trouble.code = "CLOUD_UNAUTHENTICATED", trouble.actor = "CloudOperator"; break;
-    case Code::denied: trouble.code = "DATA_SAFETY_HOLD", trouble.actor = "User"; break;
-    case Code::invalid: trouble.code = "CONFIG_INVALID", trouble.actor = "User"; break;
-    case Code::conflict: trouble.code = "CONFLICT", trouble.actor = "System"; break;
-    case Code::internal: trouble.code = "INTERNAL", trouble.actor = "System"; break;
-    default: trouble.code = "CLOUD_DEPENDENCY", trouble.actor = "CloudOperator"; break;
+    case Code::no_space:
+      trouble.code = "CLOUD_QUOTA_EXCEEDED", trouble.actor = "CloudOperator";
+      break;
+    case Code::throttled:
+      trouble.code = "CLOUD_RATE_LIMITED", trouble.actor = "System";
+      break;
+    case Code::unauthenticated:
+      trouble.code = "CLOUD_UNAUTHENTICATED", trouble.actor = "CloudOperator";
+      break;
+    case Code::denied:
+      trouble.code = "DATA_SAFETY_HOLD", trouble.actor = "User";
+      break;
+    case Code::invalid:
+      trouble.code = "CONFIG_INVALID", trouble.actor = "User";
+      break;
+    case Code::conflict:
+      trouble.code = "CONFLICT", trouble.actor = "System";
+      break;
+    case Code::internal:
+      trouble.code = "INTERNAL", trouble.actor = "System";
+      break;
+    default:
+      trouble.code = "CLOUD_DEPENDENCY", trouble.actor = "CloudOperator";
+      break;
   }
   return trouble;
 }

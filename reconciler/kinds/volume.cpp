@@ -75,10 +75,11 @@ Plan plan_volume(const Object& object, const World& world) {
       return act(status, {RemoveObject{object.key(), object.meta().uid}, object.key(), Change::none}, "Forgetting",
                  seen.is_known() ? "deletionPolicy Retain: the cloud volume stays" : "the cloud volume is gone");
     }
-    if (!seen->server_id.empty())
-      return wait(status, "DeletionBlocked", "still attached to server " + seen->server_id);
-    if (seen->status == CloudVolume::Status::deleting) return wait(status, "WaitingForCinder", "cinder deletes the volume");
-    return act(status, {CloudAction{DeleteVolume{token, seen->id}}, object.key(), Change::none, "the data is destroyed"},
+    if (!seen->server_id.empty()) return wait(status, "DeletionBlocked", "still attached to server " + seen->server_id);
+    if (seen->status == CloudVolume::Status::deleting)
+      return wait(status, "WaitingForCinder", "cinder deletes the volume");
+    return act(status,
+               {CloudAction{DeleteVolume{token, seen->id}}, object.key(), Change::none, "the data is destroyed"},
                "Deleting", "deletionPolicy Delete");
   }
   if (want.suspend) {
@@ -89,8 +90,9 @@ Plan plan_volume(const Object& object, const World& world) {
     // An empty volume in place of a lost one would look like a healthy database without its data.
     status.phase("LOST").ready(false, "TerminalError", "volume " + bound + " is gone from the cloud");
     status.stalled({"DATA_SAFETY_HOLD", "User",
-                    "volume " + bound + " is gone from the cloud and is not replaced by an empty one; restore a backup "
-                    "into a new instance, or delete this object to give the data up"});
+                    "volume " + bound +
+                        " is gone from the cloud and is not replaced by an empty one; restore a backup "
+                        "into a new instance, or delete this object to give the data up"});
     return wait(status, "TerminalError", "volume " + bound + " is gone from the cloud");
   }
   if (want.observe_only) {
@@ -115,13 +117,13 @@ Plan plan_volume(const Object& object, const World& world) {
       status.stalled({"CLOUD_DEPENDENCY", "CloudOperator", "cinder reports volume " + seen->id + " in error"});
       return wait(status, "TerminalError", "cinder reports the volume in error");
     case CloudVolume::Status::available:
-    case CloudVolume::Status::in_use: break;
+    case CloudVolume::Status::in_use:
+      break;
   }
   if (seen->size_gib < want.size_gib) {
     return act(status,
                {CloudAction{ExtendVolume{token, seen->id, seen->size_gib, want.size_gib}}, object.key(), Change::live},
-               "Extending",
-               std::to_string(seen->size_gib) + " GiB to " + std::to_string(want.size_gib) + " GiB");
+               "Extending", std::to_string(seen->size_gib) + " GiB to " + std::to_string(want.size_gib) + " GiB");
   }
   return converged(status);
 }

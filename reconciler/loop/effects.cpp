@@ -1,7 +1,8 @@
-// How actions are performed: on an executor's thread, one key's actions one after the other. Nothing of the world is read
-// here; what happened goes back to the loop as Done.
+// How actions are performed: on an executor's thread, one key's actions one after the other. Nothing of the world is
+// read here; what happened goes back to the loop as Done.
 #include "reconciler/loop/loop.hpp"
 #include "specs/core/log.hpp"
+#include "specs/core/overload.hpp"
 #include "specs/json.hpp"
 
 namespace trove {
@@ -9,19 +10,13 @@ namespace {
 
 constexpr int kCommitTries = 3;
 
-template <class... Ts>
-struct Overload : Ts... {
-  using Ts::operator()...;
-};
-template <class... Ts>
-Overload(Ts...) -> Overload<Ts...>;
-
 // The token of a create, whose intent is stored before the call.
 const Token* created_token(const CloudAction& action) {
-  return std::visit(Overload{[](const CreatePort& a) { return &a.token; }, [](const CreateVolume& a) { return &a.token; },
-                             [](const CreateServer& a) { return &a.token; },
-                             [](const auto&) { return static_cast<const Token*>(nullptr); }},
-                    action);
+  return std::visit(
+      Overload{[](const CreatePort& a) { return &a.token; }, [](const CreateVolume& a) { return &a.token; },
+               [](const CreateServer& a) { return &a.token; },
+               [](const auto&) { return static_cast<const Token*>(nullptr); }},
+      action);
 }
 
 std::string ledger_key(const Token& token) {
@@ -61,7 +56,7 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
     for (int attempt = 0;; ++attempt) {
       auto fresh = objects_.get(key);
       if (!fresh) return tl::unexpected(fresh.error());
-      if (!*fresh || (*fresh)->metadata.uid != uid) return Outcome{};   // gone: what was wanted of it does not matter
+      if (!*fresh || (*fresh)->metadata.uid != uid) return Outcome{};  // gone: what was wanted of it does not matter
       Txn txn;
       change(**fresh, txn);
       if (txn.ops.empty()) return Outcome{};
@@ -88,7 +83,7 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
             }
             return outcome;
           },
-          [&](const PutGuestDocument&) -> Result<Outcome> { return Outcome{}; },   // the loop's own, see reconcile()
+          [&](const PutGuestDocument&) -> Result<Outcome> { return Outcome{}; },  // the loop's own, see reconcile()
           [&](const CreateObject& a) -> Result<Outcome> {
             Resource resource = a.resource;
             resource.metadata.uid = objects_.retained_uid(resource.key());

@@ -24,7 +24,7 @@ class InlineExecutor final : public Executor {
 class ThreadExecutor final : public Executor {
  public:
   explicit ThreadExecutor(int threads);
-  ~ThreadExecutor() override;   // finishes what has begun, drops the rest
+  ~ThreadExecutor() override;  // finishes what has begun, drops the rest
   void post(std::function<void()> work) override;
 
  private:

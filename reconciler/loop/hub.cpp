@@ -20,7 +20,8 @@ std::string Hub::put(const Token& server, const guest::Document& planned) {
   Entry entry{planned, ""};
   if (sign_) {
     for (guest::BackupOrder& order : entry.document.backups) order.upload_url = sign_("PUT", order.upload_url);
-    if (entry.document.restore) entry.document.restore->download_url = sign_("GET", entry.document.restore->download_url);
+    if (entry.document.restore)
+      entry.document.restore->download_url = sign_("GET", entry.document.restore->download_url);
   }
   entry.digest = guest::digest(entry.document);
   std::string digest = entry.digest;

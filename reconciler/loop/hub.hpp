@@ -20,7 +20,7 @@ class Hub final : public GuestHub {
   using Sign = std::function<std::string(const std::string& method, const std::string& unsigned_url)>;
   using OnReport = std::function<void(const std::string& server, guest::Report report)>;
   Hub(const Sealer& sealer, Sign sign) : sealer_(sealer), sign_(std::move(sign)) {}
-  void on_report(OnReport callback);   // once, before the first report
+  void on_report(OnReport callback);  // once, before the first report
 
   // Stores the document; its digest as the guest will report it.
   std::string put(const Token& server, const guest::Document& planned);
@@ -28,7 +28,8 @@ class Hub final : public GuestHub {
   void retire(const Token& server);
 
   std::optional<std::string> authenticate(std::string_view bearer) override;
-  Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after, Millis wait) override;
+  Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after,
+                                                  Millis wait) override;
   Result<void> report(const std::string& server, guest::Report report) override;
   void stop() override;
 

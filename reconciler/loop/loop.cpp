@@ -10,7 +10,7 @@ namespace {
 
 constexpr Millis kFirstRetry{1'000};
 constexpr Millis kLongestRetry{300'000};
-constexpr Millis kTerminalRetry{60'000};    // for what only a person can change: looked at again, but seldom
+constexpr Millis kTerminalRetry{60'000};  // for what only a person can change: looked at again, but seldom
 constexpr Millis kSweepPeriod{600'000};
 constexpr Millis kStaleRetry{50};
 
@@ -33,7 +33,8 @@ Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Execu
   world_.started = clock_.wall();
   world_.now = world_.started;
   next_sweep_ = clock_.monotonic() + kSweepPeriod;
-  hub_.on_report([this](const std::string& server, guest::Report report) { deliver_report(server, std::move(report)); });
+  hub_.on_report(
+      [this](const std::string& server, guest::Report report) { deliver_report(server, std::move(report)); });
 }
 
 Result<Revision> Loop::load() {
@@ -45,7 +46,7 @@ Result<Revision> Loop::load() {
   while (true) {
     auto page = objects_.store().range(first, prefix_end("/spec/"), 1000);
     if (!page) return tl::unexpected(page.error());
-    if (revision == 0) revision = page->revision;   // the watch repeats what changes while we read
+    if (revision == 0) revision = page->revision;  // the watch repeats what changes while we read
     for (KeyValue& item : page->items) {
       first = item.key + std::string(1, '\0');
       Result<Resource> resource = Objects::parse_spec(item.value, item.modified);
@@ -160,7 +161,8 @@ Millis Loop::step() {
 void Loop::touch(const Key& key, Priority priority) {
   for (const Key& affected : world_.affected_by(key)) {
     if (affected.kind == "User" || affected.kind == "DatabaseInstance") verifiers_.refresh(world_, affected);
-    if (world_.find(affected)) queue_.add(affected, affected == key ? priority : std::max(priority, Priority::event), Millis{0});
+    if (world_.find(affected))
+      queue_.add(affected, affected == key ? priority : std::max(priority, Priority::event), Millis{0});
   }
 }
 
@@ -195,9 +197,9 @@ void Loop::take(WatchBatch batch) {
     const Object* old = world_.find(*key);
     if (old && old->meta().resource_version >= event.revision) continue;
     if (old && old->meta().uid == resource->metadata.uid) resource->status = old->resource.status;
-    if (old) touch(*key, Priority::event);   // what it referred to before
+    if (old) touch(*key, Priority::event);  // what it referred to before
     key_of_uid_[resource->metadata.uid] = *key;
-    world_.failures.erase(*key);             // any change of the inputs earns a new try
+    world_.failures.erase(*key);  // any change of the inputs earns a new try
     world_.put(make_object(std::move(*resource)));
     touch(*key, Priority::user);
   }
@@ -216,9 +218,11 @@ void Loop::take(Inventory inventory) {
     if (!uid.empty()) digests[uid] = digests[uid] * 1099511628211u + hash_text(text);
   };
   for (const Server& s : inventory.servers)
-    mix(s.token.uid, s.id + "|" + std::to_string(static_cast<int>(s.status)) + "|" + s.flavor + "|" + s.volume_id + "|" + s.fault);
+    mix(s.token.uid,
+        s.id + "|" + std::to_string(static_cast<int>(s.status)) + "|" + s.flavor + "|" + s.volume_id + "|" + s.fault);
   for (const CloudVolume& v : inventory.volumes)
-    mix(v.token.uid, v.id + "|" + std::to_string(static_cast<int>(v.status)) + "|" + std::to_string(v.size_gib) + "|" + v.server_id);
+    mix(v.token.uid,
+        v.id + "|" + std::to_string(static_cast<int>(v.status)) + "|" + std::to_string(v.size_gib) + "|" + v.server_id);
   for (const Port& p : inventory.ports) {
     std::string text = p.id + "|" + p.address + "|" + p.device_id;
     for (const std::string& cidr : p.allowed_cidrs) text += "," + cidr;
@@ -311,10 +315,10 @@ void Loop::reconcile(const Key& key) {
   if (world_.inventory->sequence == 0) state.needs_inventory = std::max<uint64_t>(state.needs_inventory, 1);
   if (state.needs_inventory > world_.inventory->sequence) {
     observe();
-    return;   // the inventory's arrival queues it again
+    return;  // the inventory's arrival queues it again
   }
   if (state.needs_revision > revision_) {
-    queue_.add(key, Priority::event, clock_.monotonic() + Millis{2});   // the watch is a moment behind
+    queue_.add(key, Priority::event, clock_.monotonic() + Millis{2});  // the watch is a moment behind
     return;
   }
   ++passes_;
@@ -331,13 +335,14 @@ void Loop::reconcile(const Key& key) {
     if (backing_off) break;
     Result<void> allowed = guard_.check(action, world_);
     if (!allowed) {
-      if (allowed.error().code == Code::not_found) {   // planned from facts that are older than the world
+      if (allowed.error().code == Code::not_found) {  // planned from facts that are older than the world
         state.needs_inventory = observations_started_ + 1;
         observe();
         break;
       }
       ++refused_;
-      log::warning("refused", {{"key", to_string(key)}, {"action", action_name(action)}, {"why", allowed.error().message}});
+      log::warning("refused",
+                   {{"key", to_string(key)}, {"action", action_name(action)}, {"why", allowed.error().message}});
       note_failure(key, action, allowed.error());
       break;
     }
@@ -371,13 +376,15 @@ void Loop::write_status(const Object& object, Value status) {
   Txn txn;
   for (Condition c : conditions_of(status)) {
     const Condition* was = find_condition(old, c.type);
-    c.last_transition_time = was && was->status == c.status && was->last_transition_time.set() ? was->last_transition_time
-                                                                                               : world_.now;
+    c.last_transition_time =
+        was && was->status == c.status && was->last_transition_time.set() ? was->last_transition_time : world_.now;
     const bool flipped = was ? was->status != c.status : c.status == "True";
     if (flipped && (c.type == "Ready" || (c.type == "Stalled" && c.status == "True") || c.type == "Drifted")) {
       const bool bad = (c.type == "Ready") != (c.status == "True");
-      std::string message = c.type + " is " + c.status + " (" + c.reason + ")" + (c.message.empty() ? "" : ": " + c.message);
-      objects_.stage_event(txn, {world_.now, bad ? "Warning" : "Normal", object.key(), "status", "system", std::move(message)});
+      std::string message =
+          c.type + " is " + c.status + " (" + c.reason + ")" + (c.message.empty() ? "" : ": " + c.message);
+      objects_.stage_event(
+          txn, {world_.now, bad ? "Warning" : "Normal", object.key(), "status", "system", std::move(message)});
     }
     conditions.push_back(to_value(c));
   }
@@ -419,7 +426,9 @@ void Loop::take(Done done) {
     }
     if (item.outcome) {
       ++actions_;
-      log::info("done", {{"key", to_string(done.key)}, {"action", action_name(item.action)}, {"detail", describe(item.action)},
+      log::info("done", {{"key", to_string(done.key)},
+                         {"action", action_name(item.action)},
+                         {"detail", describe(item.action)},
                          {"took_ms", item.took.count()}});
     } else {
       failed = true;
@@ -467,8 +476,11 @@ void Loop::note_failure(const Key& key, const Action& action, const Error& error
   if (error.retry_after) delay = std::max(delay, *error.retry_after);
   failure.next_retry = world_.now + delay;
   queue_.add(key, Priority::resync, clock_.monotonic() + delay);
-  log::warning("failed", {{"key", to_string(key)}, {"action", action_name(action)}, {"why", error.message},
-                          {"attempt", failure.attempts}, {"retry_in_ms", delay.count()}});
+  log::warning("failed", {{"key", to_string(key)},
+                          {"action", action_name(action)},
+                          {"why", error.message},
+                          {"attempt", failure.attempts},
+                          {"retry_in_ms", delay.count()}});
 }
 
 LoopHealth Loop::health() {

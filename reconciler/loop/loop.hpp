@@ -19,11 +19,11 @@
 namespace trove {
 
 struct LoopOptions {
-  Millis observe_period{10'000};     // anti-entropy; what happens here and now is observed at once
+  Millis observe_period{10'000};  // anti-entropy; what happens here and now is observed at once
   Millis longest_wait{60'000};
 };
-inline constexpr size_t kMaxInFlight = 64;         // effects out at once
-inline constexpr size_t kMaxEventsPerObject = 200;  // older ones are swept
+inline constexpr size_t kMaxInFlight = 64;           // effects out at once
+inline constexpr size_t kMaxEventsPerObject = 200;   // older ones are swept
 inline constexpr size_t kMaxRepairsPerReport = 100;  // sentences kept until the loop has read them
 inline constexpr size_t kMaxActionLog = 20'000;
 
@@ -42,17 +42,17 @@ class Loop final : public PlanSource, public LoopStatus {
   // From any thread.
   void deliver(WatchBatch batch);
   void deliver_report(const std::string& server, guest::Report report);
-  void cloud_changed();          // something happened in the cloud: look now
+  void cloud_changed();  // something happened in the cloud: look now
   void wake();
 
   Result<Value> plan(const std::string& project, const std::vector<Resource>& proposed,
                      const std::vector<Key>& removed) override;
   Result<Value> plan_of(const Key& key) override;
   LoopHealth health() override;
-  World snapshot();              // a copy of all facts as they are now
+  World snapshot();  // a copy of all facts as they are now
 
  private:
-  struct Done {                  // of the actions of one key
+  struct Done {  // of the actions of one key
     Key key;
     struct Item {
       Action action;
@@ -60,14 +60,14 @@ class Loop final : public PlanSource, public LoopStatus {
       Millis took{0};
     };
     std::vector<Item> items;
-    Revision revision = 0;       // the newest commit among them
+    Revision revision = 0;  // the newest commit among them
   };
   // Bounded by what feeds it: one inventory and one batch at a time, kMaxInFlight effects. Reports are kept apart, the
   // newest of each server, so that a chatty guest costs one entry.
   using Input = std::variant<WatchBatch, Inventory, Done>;
   struct KeyState {
     bool in_flight = false, dirty = false;
-    uint64_t needs_inventory = 0;      // sequence
+    uint64_t needs_inventory = 0;  // sequence
     Revision needs_revision = 0;
   };
 
@@ -79,12 +79,12 @@ class Loop final : public PlanSource, public LoopStatus {
   void reconcile(const Key& key);
   void write_status(const Object& object, Value status);
   void perform(const Key& key, std::vector<Action> actions);
-  Done run_actions(Done work);                      // on the executor
+  Done run_actions(Done work);  // on the executor
   Result<Outcome> run_action(const Action& action, Revision& revision);
   Result<Revision> generate_secret(const GenerateSecret& generate);
   void record(const Done& done);
   void note_failure(const Key& key, const Action& action, const Error& error);
-  void touch(const Key& key, Priority priority);    // the key and everything that may read it
+  void touch(const Key& key, Priority priority);  // the key and everything that may read it
   void observe();
   void sweep();
   Value plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
@@ -103,18 +103,18 @@ class Loop final : public PlanSource, public LoopStatus {
   std::condition_variable inbox_wake_;
   std::vector<Input> inbox_;
   std::map<std::string, guest::Report> reports_;
-  bool look_now_ = false;        // cloud_changed()
+  bool look_now_ = false;  // cloud_changed()
   bool woken_ = false;
 
-  std::mutex world_mutex_;       // held by step(); plan() copies under it
+  std::mutex world_mutex_;  // held by step(); plan() copies under it
   World world_;
   Guardian guard_;
   Verifiers verifiers_;
   KeyQueue queue_;
   std::map<Key, KeyState> states_;
-  std::map<std::string, size_t> owner_digests_;     // uid -> hash of what the inventory says of it
+  std::map<std::string, size_t> owner_digests_;  // uid -> hash of what the inventory says of it
   std::map<std::string, Key> key_of_uid_;
-  Revision revision_ = 0;                            // of the store, as delivered
+  Revision revision_ = 0;  // of the store, as delivered
   uint64_t observations_started_ = 0;
   bool observing_ = false, observe_again_ = false;
   Millis next_observation_{0};

@@ -22,7 +22,8 @@ Value preview_to_value(const Preview& preview, Value plan) {
   for (const PreviewStep& step : preview.steps) actions.push_back(step_to_value(step, ++number));
   Value waiting = Value::list();
   for (const PreviewWait& wait : preview.waits)
-    waiting.push_back(Value::map({{"object", to_string(wait.object)}, {"reason", wait.reason}, {"message", wait.message}}));
+    waiting.push_back(
+        Value::map({{"object", to_string(wait.object)}, {"reason", wait.reason}, {"message", wait.message}}));
   plan.set("actions", std::move(actions));
   plan.set("waiting", std::move(waiting));
   plan.set("complete", preview.complete);
@@ -46,14 +47,15 @@ World Loop::snapshot() {
   return world_;
 }
 
-Result<Value> Loop::plan(const std::string& project, const std::vector<Resource>& proposed, const std::vector<Key>& removed) {
+Result<Value> Loop::plan(const std::string& project, const std::vector<Resource>& proposed,
+                         const std::vector<Key>& removed) {
   World world = snapshot();
   return plan_to_json(project, std::move(world), proposed, removed);
 }
 
 Value Loop::plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
                          const std::vector<Key>& removed) {
-  world.failures.clear();   // a plan says what would be done, not when it is tried again
+  world.failures.clear();  // a plan says what would be done, not when it is tried again
   Value objects = Value::list();
   int64_t add = 0, change = 0, destroy = 0, forget = 0;
   std::vector<Key> keys;
@@ -69,14 +71,16 @@ Value Loop::plan_to_json(const std::string& project, World world, const std::vec
       entry.set("op", "create");
       ++add;
       next.metadata.uid = objects_.retained_uid(key);
-      if (next.metadata.uid.empty()) next.metadata.uid = "new-" + wanted.kind + "-" + wanted.metadata.name;
-      else notes.push_back("takes back the volume that was kept, with its data");
+      if (next.metadata.uid.empty())
+        next.metadata.uid = "new-" + wanted.kind + "-" + wanted.metadata.name;
+      else
+        notes.push_back("takes back the volume that was kept, with its data");
       next.metadata.generation = 1;
       next.metadata.creation_timestamp = world.now;
       next.metadata.resource_version = 0;
       if (kind) {
         auto fields = diff_specs(*kind, Value::map(), wanted.spec);
-        for (FieldChange& field : fields) field.change = Change::none;   // nothing runs yet that could be disturbed
+        for (FieldChange& field : fields) field.change = Change::none;  // nothing runs yet that could be disturbed
         changes = changes_to_value(fields);
       }
       if (wanted.kind == "User" && wanted.spec.find_path("password.generate"))
@@ -128,11 +132,12 @@ Value Loop::plan_to_json(const std::string& project, World world, const std::vec
     world.put(make_object(std::move(next)));
     keys.push_back(key);
   }
-  Value plan = Value::map({{"project", project},
-                           {"revision", std::to_string(objects_.store().revision())},
-                           {"observedAt", format_time(world.inventory->as_of)},
-                           {"objects", std::move(objects)},
-                           {"summary", Value::map({{"add", add}, {"change", change}, {"destroy", destroy}, {"forget", forget}})}});
+  Value plan = Value::map(
+      {{"project", project},
+       {"revision", std::to_string(objects_.store().revision())},
+       {"observedAt", format_time(world.inventory->as_of)},
+       {"objects", std::move(objects)},
+       {"summary", Value::map({{"add", add}, {"change", change}, {"destroy", destroy}, {"forget", forget}})}});
   std::set<Key> start;
   for (const Key& key : keys)
     for (const Key& affected : world.affected_by(key)) start.insert(affected);

@@ -39,7 +39,7 @@ class KeyQueue {
   std::map<Key, Entry> entries_;
   std::set<std::pair<Millis, Key>> later_;
   std::set<Ready> ready_;
-  std::map<std::string, uint64_t> project_turn_;   // fairness: a project's next key queues behind the others' firsts
+  std::map<std::string, uint64_t> project_turn_;  // fairness: a project's next key queues behind the others' firsts
   uint64_t base_turn_ = 0;
 };
 

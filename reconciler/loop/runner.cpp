@@ -34,8 +34,10 @@ void Runner::pump() {
     if (batch.compacted) {
       // The loop fell behind the kept history: what it holds is looked at again, and the watch goes on from now.
       auto watch = store_.watch("/spec/", prefix_end("/spec/"), store_.revision());
-      if (watch) watch_ = std::move(*watch);
-      else log::error("the store cannot be watched", {{"why", watch.error().message}});
+      if (watch)
+        watch_ = std::move(*watch);
+      else
+        log::error("the store cannot be watched", {{"why", watch.error().message}});
     }
     loop_.deliver(std::move(batch));
   }

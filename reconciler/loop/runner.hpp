@@ -11,7 +11,7 @@ class Runner {
  public:
   // Loads the loop and starts both threads.
   static Result<std::unique_ptr<Runner>> start(Loop& loop, Store& store);
-  ~Runner();   // stops and joins
+  ~Runner();  // stops and joins
 
  private:
   Runner(Loop& loop, Store& store) : loop_(loop), store_(store) {}

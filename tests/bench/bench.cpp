@@ -22,7 +22,9 @@ using namespace trove;
 namespace {
 
 using Steady = std::chrono::steady_clock;
-double ms_since(Steady::time_point began) { return std::chrono::duration<double, std::milli>(Steady::now() - began).count(); }
+double ms_since(Steady::time_point began) {
+  return std::chrono::duration<double, std::milli>(Steady::now() - began).count();
+}
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values.at(values.size() / 2);
@@ -42,11 +44,12 @@ bool table = false;
 void print(const Row& row) {
   const bool met = row.value <= row.target;
   if (table) {
-    std::printf("%-34s %10.2f %-4s target %8.0f  %-4s %s%s\n", row.name.c_str(), row.value, row.unit.c_str(), row.target,
-                met ? "met" : "MISS", row.note.c_str(),
+    std::printf("%-34s %10.2f %-4s target %8.0f  %-4s %s%s\n", row.name.c_str(), row.value, row.unit.c_str(),
+                row.target, met ? "met" : "MISS", row.note.c_str(),
                 row.peer.empty() ? "" : ("  (" + row.peer + ": " + std::to_string(row.peer_value) + ")").c_str());
   } else {
-    Value line = Value::map({{"row", row.name}, {"value", row.value}, {"unit", row.unit}, {"target", row.target}, {"met", met}});
+    Value line =
+        Value::map({{"row", row.name}, {"value", row.value}, {"unit", row.unit}, {"target", row.target}, {"met", met}});
     if (!row.peer.empty()) line.set("peer", row.peer), line.set("peer_value", row.peer_value);
     if (!row.note.empty()) line.set("note", row.note);
     std::cout << dump_json(line) << "\n";
@@ -74,7 +77,8 @@ void get_process_time() {
     run({"/bin/true"});
     nothing.push_back(ms_since(began));
   }
-  print({"trovectl_get_process", median(times), "ms", 10, "/bin/true started the same way", median(nothing), "median of 60, over loopback"});
+  print({"trovectl_get_process", median(times), "ms", 10, "/bin/true started the same way", median(nothing),
+         "median of 60, over loopback"});
 }
 
 void idle_rss() {
@@ -89,8 +93,9 @@ void idle_rss() {
 
 void apply_5000() {
   System system;
-  system.apply("apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: m}\nspec: {datastore: {type: memcached}, "
-               "flavor: db.nano, suspend: true}\n");
+  system.apply(
+      "apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: m}\nspec: {datastore: {type: memcached}, "
+      "flavor: db.nano, suspend: true}\n");
   std::string url = trimmed(read_file(system.data() + "/endpoint"));
   Value documents = Value::list();
   for (int i = 0; i < 5000; ++i) {
@@ -110,7 +115,8 @@ void apply_5000() {
   auto began = Steady::now();
   auto answer = (*client)->call(call);
   const double took = ms_since(began);
-  if (!answer || answer->status != 200) throw std::runtime_error("apply failed: " + (answer ? answer->body.substr(0, 500) : answer.error().message));
+  if (!answer || answer->status != 200)
+    throw std::runtime_error("apply failed: " + (answer ? answer->body.substr(0, 500) : answer.error().message));
   print({"apply_5000_durable", took, "ms", 1000, "", 0, "request to durable answer, loopback and JSON included"});
   began = Steady::now();
   answer = (*client)->call(call);
@@ -130,8 +136,10 @@ void noop_plan() {
       r.spec = std::move(spec);
       world.put(std::move(r));
     };
-    add("DatabaseInstance", "i" + n, Value::map({{"datastore", Value::map({{"type", "mariadb"}})}, {"flavor", "db.tiny"},
-                                                 {"volume", Value::map({{"size", 1}})}}));
+    add("DatabaseInstance", "i" + n,
+        Value::map({{"datastore", Value::map({{"type", "mariadb"}})},
+                    {"flavor", "db.tiny"},
+                    {"volume", Value::map({{"size", 1}})}}));
     add("Database", "d" + n, Value::map({{"instanceRef", Value::map({{"name", "i" + n}})}}));
   }
   for (int i = 0; i < 400; ++i) {
@@ -153,7 +161,8 @@ void noop_plan() {
     times.push_back(ms_since(began));
   }
   print({"noop_plan_5000", median(times), "ms", 50, "", 0,
-         std::to_string(ready) + " of 5000 instances Ready, " + std::to_string(actions) + " actions; each with a database"});
+         std::to_string(ready) + " of 5000 instances Ready, " + std::to_string(actions) +
+             " actions; each with a database"});
 }
 
 void first_query() {
@@ -166,54 +175,69 @@ void first_query() {
       ::chown(dir.path().c_str(), 0, 0);
       auto began = Steady::now();
       run({"mariadb-install-db", "--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=socket",
-           "--skip-test-db", "--user=root", "--innodb-buffer-pool-size=64M"}, {}, Millis{60'000});
-      Process engine({"mariadbd", "--no-defaults", "--user=root", "--datadir=" + data, "--socket=" + socket, "--skip-networking",
-                      "--innodb-buffer-pool-size=64M", "--performance-schema=off"});
-      if (!eventually([&] { return run({"mariadb", "--no-defaults", "-S", socket, "-e", "SELECT 1"}).code == 0; }, Millis{60'000}))
+           "--skip-test-db", "--user=root", "--innodb-buffer-pool-size=64M"},
+          {}, Millis{60'000});
+      Process engine({"mariadbd", "--no-defaults", "--user=root", "--datadir=" + data, "--socket=" + socket,
+                      "--skip-networking", "--innodb-buffer-pool-size=64M", "--performance-schema=off"});
+      if (!eventually(
+              [&] {
+                return run({"mariadb", "--no-defaults", "-S", socket, "-e", "SELECT 1"}).code == 0;
+              },
+              Millis{60'000}))
         throw std::runtime_error("the engine did not start by hand");
       own.push_back(ms_since(began));
     }
     System system;
     const std::string yaml =
-        "apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: m}\nspec: {datastore: {type: mariadb}, flavor: db.nano, "
-        "volume: {size: 1}}\n---\napiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: d}\nspec: {instanceRef: {name: m}}\n"
+        "apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: m}\nspec: {datastore: {type: mariadb}, "
+        "flavor: db.nano, "
+        "volume: {size: 1}}\n---\napiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: d}\nspec: {instanceRef: "
+        "{name: m}}\n"
         "---\napiVersion: trove/v1alpha1\nkind: Secret\nmetadata: {name: s}\nspec: {data: {password: bench}}\n"
-        "---\napiVersion: trove/v1alpha1\nkind: User\nmetadata: {name: a}\nspec: {instanceRef: {name: m}, password: {secretRef: {name: s}}, "
+        "---\napiVersion: trove/v1alpha1\nkind: User\nmetadata: {name: a}\nspec: {instanceRef: {name: m}, password: "
+        "{secretRef: {name: s}}, "
         "grants: [{privileges: [ALL], on: \"d.*\"}]}\n";
     auto began = Steady::now();
     system.apply(yaml);
     std::string address;
-    if (!eventually([&] {
-          if (address.empty()) {
-            try {
-              address = system.address("m");
-            } catch (...) {
-              return false;
-            }
-          }
-          if (address.empty()) return false;
-          ProcessOptions options;
-          options.env = {"MYSQL_PWD=bench"};
-          return run({"mariadb", "--no-defaults", "-h", address, "-u", "a", "-e", "SELECT 1", "d"}, options).code == 0;
-        }, Millis{120'000}))
+    if (!eventually(
+            [&] {
+              if (address.empty()) {
+                try {
+                  address = system.address("m");
+                } catch (...) {
+                  return false;
+                }
+              }
+              if (address.empty()) return false;
+              ProcessOptions options;
+              options.env = {"MYSQL_PWD=bench"};
+              return run({"mariadb", "--no-defaults", "-h", address, "-u", "a", "-e", "SELECT 1", "d"}, options).code ==
+                     0;
+            },
+            Millis{120'000}))
       throw std::runtime_error("no query was answered");
     all.push_back(ms_since(began));
   }
-  print({"apply_to_first_query_our_share", median(all) - median(own), "ms", 1000, "mariadb-install-db and mariadbd by hand", median(own),
+  print({"apply_to_first_query_our_share", median(all) - median(own), "ms", 1000,
+         "mariadb-install-db and mariadbd by hand", median(own),
          "median of 3; total " + std::to_string(static_cast<int>(median(all))) + " ms, polled every 50 ms"});
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::vector<std::pair<std::string, std::function<void()>>> rows = {
-      {"noop_plan_5000", noop_plan},       {"trovectl_get_process", get_process_time},
-      {"troved_idle_rss", idle_rss},       {"apply_5000_durable", apply_5000},
-      {"apply_to_first_query", first_query}};
+  std::vector<std::pair<std::string, std::function<void()>>> rows = {{"noop_plan_5000", noop_plan},
+                                                                     {"trovectl_get_process", get_process_time},
+                                                                     {"troved_idle_rss", idle_rss},
+                                                                     {"apply_5000_durable", apply_5000},
+                                                                     {"apply_to_first_query", first_query}};
   std::vector<std::string> wanted;
   for (int i = 1; i < argc; ++i) {
-    if (std::strcmp(argv[i], "--table") == 0) table = true;
-    else wanted.push_back(argv[i]);
+    if (std::strcmp(argv[i], "--table") == 0)
+      table = true;
+    else
+      wanted.push_back(argv[i]);
   }
   int status = 0;
   for (auto& [name, measure] : rows) {

@@ -1,12 +1,12 @@
 // The numbers of the SQLite store on this disk. One line each: what, how many, how fast.
 // Usage: bench_store [directory on the disk to measure]
+#include <unistd.h>
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <string>
 #include <thread>
-#include <unistd.h>
 #include <vector>
 #include "reconciler/store/store.hpp"
 #include "specs/core/real.hpp"

@@ -1,7 +1,7 @@
 // It heals: each damage done by hand to the real engines, repaired by the loop or the agent.
+#include <unistd.h>
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <unistd.h>
 
 #include "support/system.hpp"
 
@@ -52,7 +52,8 @@ TEST_CASE("killed engines and agents come back with the same data and address") 
   const std::string address = system.address("orders-db");
   auto query = [&](const std::string& sql) { return system.mariadb("orders-db", "app", password, sql, "orders"); };
   auto rows = [&] { return trimmed(query("SELECT COUNT(*), SUM(v) FROM t").out); };
-  Exit filled = query("CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT); INSERT INTO t (v) SELECT seq FROM seq_1_to_1000");
+  Exit filled = query(
+      "CREATE TABLE t (id INT PRIMARY KEY AUTO_INCREMENT, v INT); INSERT INTO t (v) SELECT seq FROM seq_1_to_1000");
   INFO(filled.err);
   REQUIRE(filled.code == 0);
   REQUIRE(rows() == "1000\t500500");
@@ -71,7 +72,12 @@ TEST_CASE("killed engines and agents come back with the same data and address") 
     auto before = system.agents();
     REQUIRE(before.size() == 1);
     ::kill(before.front(), SIGKILL);
-    REQUIRE(eventually([&] { auto now = system.agents(); return now.size() == 1 && now != before; }, Millis{30'000}));
+    REQUIRE(eventually(
+        [&] {
+          auto now = system.agents();
+          return now.size() == 1 && now != before;
+        },
+        Millis{30'000}));
     CHECK(system.processes("mariadbd") == engine);
     system.wait_ready("inst/orders-db");
     CHECK(rows() == "1000\t500500");
@@ -101,7 +107,11 @@ TEST_CASE("killed engines and agents come back with the same data and address") 
     REQUIRE(dropped.code == 0);
     REQUIRE(query("SELECT 1").code != 0);
     REQUIRE(eventually([&] { return rows() == "1000\t500500"; }, Millis{30'000}));
-    CHECK(eventually([&] { return system.must({"events", "inst/orders-db"}).find("app") != std::string::npos; }, Millis{10'000}));
+    CHECK(eventually(
+        [&] {
+          return system.must({"events", "inst/orders-db"}).find("app") != std::string::npos;
+        },
+        Millis{10'000}));
   }
   SECTION("a managed parameter is changed by hand") {
     REQUIRE(system.mariadb_admin("orders-db", "SET GLOBAL max_connections = 33").code == 0);
@@ -130,7 +140,9 @@ TEST_CASE("killed engines and agents come back with the same data and address") 
     system.stop();
     system.start("127.0.0.1:" + std::to_string(20000 + ::getpid() % 10000));
     system.wait_ready("inst/orders-db");
-    system.apply("apiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: later}\nspec: {instanceRef: {name: orders-db}}\n");
+    system.apply(
+        "apiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: later}\nspec: {instanceRef: {name: "
+        "orders-db}}\n");
     system.wait_ready("db/later");
     CHECK(system.processes("mariadbd") == engine);
   }
@@ -153,7 +165,8 @@ TEST_CASE("killed engines and agents come back with the same data and address") 
   }
   // Whatever was done: one of each, nothing twice, nothing left over.
   auto entries = [&](const std::string& what) {
-    return std::distance(std::filesystem::directory_iterator(system.data() + "/cloud/" + what), std::filesystem::directory_iterator{});
+    return std::distance(std::filesystem::directory_iterator(system.data() + "/cloud/" + what),
+                         std::filesystem::directory_iterator{});
   };
   CHECK(entries("servers") == 1);
   CHECK(entries("volumes") == 1);
@@ -170,7 +183,8 @@ TEST_CASE("kill -9 in an apply storm loses nothing acknowledged and doubles noth
     std::vector<std::vector<int>> numbers;
     for (int client = 0; client < 2; ++client) {
       std::string script = "for i in $(seq " + std::to_string(round * 50 + client * 25) + " " +
-                           std::to_string(round * 50 + client * 25 + 24) + "); do printf 'apiVersion: trove/v1alpha1\\nkind: "
+                           std::to_string(round * 50 + client * 25 + 24) +
+                           "); do printf 'apiVersion: trove/v1alpha1\\nkind: "
                            "Database\\nmetadata: {name: d%s}\\nspec: {instanceRef: {name: orders-db}}\\n' $i | " +
                            std::string(TROVE_BIN_DIR) + "/trovectl apply -f - >/dev/null 2>&1 && echo ok $i; done";
       ProcessOptions options;
@@ -198,8 +212,13 @@ TEST_CASE("kill -9 in an apply storm loses nothing acknowledged and doubles noth
            "}\nspec: {instanceRef: {name: orders-db}}\n";
   system.apply(all);
   REQUIRE(eventually(
-      [&] { return trimmed(system.mariadb_admin("orders-db", "SELECT COUNT(*) FROM information_schema.schemata WHERE "
-                                                             "schema_name REGEXP '^d[0-9]+$'").out) == "200"; },
+      [&] {
+        return trimmed(system
+                           .mariadb_admin("orders-db",
+                                          "SELECT COUNT(*) FROM information_schema.schemata WHERE "
+                                          "schema_name REGEXP '^d[0-9]+$'")
+                           .out) == "200";
+      },
       Millis{60'000}));
   system.wait_ready("db/d199");
   CHECK(system.processes("mariadbd").size() == 1);

@@ -1,6 +1,6 @@
 // The README's first command, as a newcomer runs it: twice, then stop, then again with the data still there.
-#include <catch2/catch.hpp>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include "support/system.hpp"
 
@@ -16,14 +16,15 @@ TEST_CASE("quickstart makes four databases from examples shop twice and stops wh
     words.insert(words.begin(), script);
     return run(std::move(words), options, Millis{300'000});
   };
-  struct Stop {   // whatever happens
+  struct Stop {  // whatever happens
     decltype(quickstart)& call;
     ~Stop() { call({"stop"}); }
   } stop{quickstart};
   Exit first = quickstart({});
   INFO(first.out << first.err);
   REQUIRE(first.code == 0);
-  for (const char* part : {"orders-db", "catalog-db", "sessions", "page-cache"}) CHECK(first.out.find(part) != std::string::npos);
+  for (const char* part : {"orders-db", "catalog-db", "sessions", "page-cache"})
+    CHECK(first.out.find(part) != std::string::npos);
   Exit second = quickstart({});
   INFO(second.out << second.err);
   REQUIRE(second.code == 0);
@@ -32,7 +33,9 @@ TEST_CASE("quickstart makes four databases from examples shop twice and stops wh
   Exit stopped = quickstart({"stop"});
   INFO(stopped.out << stopped.err);
   REQUIRE(stopped.code == 0);
-  CHECK(run({"sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c -- \"--dir $1\"", "sh", dir / "q"}).out == "0\n");
+  CHECK(run({"sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -c -- \"--dir $1\"", "sh",
+             dir / "q"})
+            .out == "0\n");
   Exit again = quickstart({});
   INFO(again.out << again.err);
   CHECK(again.code == 0);

@@ -1,7 +1,7 @@
 // The same system for somebody who is not root.
-#include <catch2/catch.hpp>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include "support/system.hpp"
 
@@ -39,11 +39,14 @@ export TROVE_DATA="$HOME/data"
 "$BIN/trovectl" get inst
 )SH";
   ProcessOptions options;
-  options.env = {"HOME=" + home, "BIN=" + dir.path().string(), "SUBNET=" + subnet, "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"};
+  options.env = {"HOME=" + home, "BIN=" + dir.path().string(), "SUBNET=" + subnet,
+                 "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"};
   options.clean_env = true;
   options.directory = home;
-  Exit exit = run({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", script}, options, Millis{180'000});
+  Exit exit = run({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "bash", "-c", script}, options,
+                  Millis{180'000});
   INFO(exit.out << exit.err << read_file(home + "/log"));
   CHECK(exit.code == 0);
-  for (const char* engine : {"mariadb-1", "postgresql-1", "redis-1", "memcached-1"}) CHECK(exit.out.find(engine) != std::string::npos);
+  for (const char* engine : {"mariadb-1", "postgresql-1", "redis-1", "memcached-1"})
+    CHECK(exit.out.find(engine) != std::string::npos);
 }

@@ -1,5 +1,5 @@
-// The guardian refuses what breaks an invariant, whatever a planner says: actions here are made by hand, as a broken planner
-// would make them.
+// The guardian refuses what breaks an invariant, whatever a planner says: actions here are made by hand, as a broken
+// planner would make them.
 #include <catch2/catch.hpp>
 
 #include "reconciler/guard/guard.hpp"
@@ -99,8 +99,11 @@ TEST_CASE("data goes only when its object is deleted with deletionPolicy Delete"
 TEST_CASE("an attached volume is neither deleted nor given to a second server") {
   Case c;
   CHECK(says(c.ask(DeleteVolume{c.disk.token, c.disk.id}, c.volume), "attached"));
-  CHECK(says(c.ask(CreateServer{{c.server.token.uid, "server-0", 2}, "p", "i-0", "db.tiny", "mariadb", "", c.port.id, c.disk.id}, c.instance),
-             "has a server"));
+  CHECK(says(
+      c.ask(
+          CreateServer{{c.server.token.uid, "server-0", 2}, "p", "i-0", "db.tiny", "mariadb", "", c.port.id, c.disk.id},
+          c.instance),
+      "has a server"));
 }
 
 TEST_CASE("a volume never shrinks") {
@@ -118,7 +121,9 @@ TEST_CASE("from an unknown world nothing is created replaced or deleted") {
   CHECK_FALSE(c.ask(DeletePort{c.port.token, c.port.id}, c.instance).empty());
   CHECK_FALSE(c.ask(CreatePort{c.port.token, "p", "x", {}}, c.instance).empty());
   CHECK_FALSE(c.ask(CreateVolume{c.disk.token, "p", "x", 1, ""}, c.volume).empty());
-  CHECK_FALSE(c.ask(CreateServer{c.server.token, "p", "i-0", "db.tiny", "mariadb", "", c.port.id, c.disk.id}, c.instance).empty());
+  CHECK_FALSE(
+      c.ask(CreateServer{c.server.token, "p", "i-0", "db.tiny", "mariadb", "", c.port.id, c.disk.id}, c.instance)
+          .empty());
   CHECK_FALSE(c.ask_effect(Effect{RemoveObject{c.instance, c.server.token.uid}}, c.instance).empty());
 }
 
@@ -155,15 +160,20 @@ TEST_CASE("an object is forgotten only when it is being deleted and its servers 
 
 TEST_CASE("plans delete only what belongs to them and never the last good backup") {
   Case c;
-  CHECK(says(c.ask_effect(Effect{DeleteObject{{"p", "Database", "d"}, c.world.get("Database", "d")->metadata.uid, "x"}}, c.instance),
+  CHECK(says(c.ask_effect(Effect{DeleteObject{{"p", "Database", "d"}, c.world.get("Database", "d")->metadata.uid, "x"}},
+                          c.instance),
              "does not belong"));
-  c.world.apply("apiVersion: trove/v1alpha1\nkind: BackupSchedule\nmetadata: {name: s}\nspec: {instanceRef: {name: i}, schedule: \"0 * * * *\"}\n");
+  c.world.apply(
+      "apiVersion: trove/v1alpha1\nkind: BackupSchedule\nmetadata: {name: s}\nspec: {instanceRef: {name: i}, schedule: "
+      "\"0 * * * *\"}\n");
   c.world.run(Millis{3'700'000});
   c.refresh();
   auto backups = c.world.objects->list("p", "Backup", 10);
   REQUIRE(backups->items.size() == 1);
   const Resource& backup = backups->items.front();
-  CHECK(says(c.ask_effect(Effect{DeleteObject{backup.key(), backup.metadata.uid, "retention"}}, {"p", "BackupSchedule", "s"}), "last good backup"));
+  CHECK(says(
+      c.ask_effect(Effect{DeleteObject{backup.key(), backup.metadata.uid, "retention"}}, {"p", "BackupSchedule", "s"}),
+      "last good backup"));
 }
 
 TEST_CASE("the brake stops a fleet from being replaced at once") {

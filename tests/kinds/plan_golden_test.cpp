@@ -56,8 +56,8 @@ std::string render(const Value& plan) {
   for (const Value& object : plan["objects"].items()) {
     out << object["op"].text() << " " << object["kind"].text() << "/" << object["name"].text() << "\n";
     for (const Value& change : object["changes"].items())
-      out << "    " << change["path"].text() << "  " << dump_json(change["before"]) << " -> " << dump_json(change["after"])
-          << "  " << change["change"].text() << "\n";
+      out << "    " << change["path"].text() << "  " << dump_json(change["before"]) << " -> "
+          << dump_json(change["after"]) << "  " << change["change"].text() << "\n";
     for (const Value& note : object["notes"].items()) out << "    note: " << note.text() << "\n";
   }
   out << "actions\n";
@@ -76,9 +76,12 @@ std::string render(const Value& plan) {
   for (size_t i = 0; i < text.size();) {
     size_t j = i;
     int dashes = 0;
-    while (j < text.size() && (std::isxdigit(static_cast<unsigned char>(text[j])) || text[j] == '-')) dashes += text[j++] == '-';
-    if (j - i == 36 && dashes == 4) clean += "<uid>", i = j;
-    else clean += text[i++];
+    while (j < text.size() && (std::isxdigit(static_cast<unsigned char>(text[j])) || text[j] == '-'))
+      dashes += text[j++] == '-';
+    if (j - i == 36 && dashes == 4)
+      clean += "<uid>", i = j;
+    else
+      clean += text[i++];
   }
   return clean;
 }

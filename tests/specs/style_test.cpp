@@ -17,7 +17,8 @@ std::string text_of(const std::filesystem::path& path) {
 template <class Check>
 void each_source(std::initializer_list<const char*> folders, Check check) {
   for (const char* folder : folders)
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(std::string(TROVE_SOURCE_DIR) + "/" + folder)) {
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(std::string(TROVE_SOURCE_DIR) + "/" + folder)) {
       const std::string extension = entry.path().extension();
       if (entry.is_regular_file() && (extension == ".cpp" || extension == ".hpp"))
         check(std::filesystem::relative(entry.path(), TROVE_SOURCE_DIR).string(), text_of(entry.path()));
@@ -29,14 +30,16 @@ void each_source(std::initializer_list<const char*> folders, Check check) {
 TEST_CASE("time and chance come from outside in specs and the control plane") {
   const std::set<std::string> allowed = {"specs/core/real.cpp"};
   int files = 0;
-  each_source({"specs", "reconciler", "providers/local", "providers/sim"}, [&](const std::string& path, const std::string& text) {
-    ++files;
-    if (allowed.contains(path)) return;
-    for (const char* word : {"_clock::now()", "sleep_for", "sleep_until", "std::rand", "random_device", "mt19937", "gettimeofday"}) {
-      INFO(path << " uses " << word);
-      CHECK(text.find(word) == std::string::npos);
-    }
-  });
+  each_source({"specs", "reconciler", "providers/local", "providers/sim"},
+              [&](const std::string& path, const std::string& text) {
+                ++files;
+                if (allowed.contains(path)) return;
+                for (const char* word : {"_clock::now()", "sleep_for", "sleep_until", "std::rand", "random_device",
+                                         "mt19937", "gettimeofday"}) {
+                  INFO(path << " uses " << word);
+                  CHECK(text.find(word) == std::string::npos);
+                }
+              });
   CHECK(files > 50);
 }
 
@@ -73,7 +76,8 @@ TEST_CASE("only the guardian's callers and the providers may delete") {
   each_source({"reconciler"}, [](const std::string& path, const std::string& text) {
     if (path.starts_with("reconciler/kinds/") || path.starts_with("reconciler/guard/")) return;
     INFO(path);
-    for (const char* action : {"DeleteServer{", "DeleteVolume{", "DeleteStoredObject{"}) CHECK(text.find(action) == std::string::npos);
+    for (const char* action : {"DeleteServer{", "DeleteVolume{", "DeleteStoredObject{"})
+      CHECK(text.find(action) == std::string::npos);
     if (path != "reconciler/loop/effects.cpp") CHECK(text.find("cloud_.perform") == std::string::npos);
   });
 }

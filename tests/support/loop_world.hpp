@@ -1,5 +1,5 @@
-// The real store interface, loop, planner, guardian and hub over the simulated cloud and guests, on a clock that the test
-// moves. One thread.
+// The real store interface, loop, planner, guardian and hub over the simulated cloud and guests, on a clock that the
+// test moves. One thread.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -73,7 +73,9 @@ class LoopWorld {
     objects->stage_put(txn, *current, "user:test");
     if (auto done = objects->commit(txn); !done) throw std::runtime_error(done.error().message);
   }
-  std::optional<Resource> get(const std::string& kind, const std::string& name) { return *objects->get({"p", kind, name}); }
+  std::optional<Resource> get(const std::string& kind, const std::string& name) {
+    return *objects->get({"p", kind, name});
+  }
   std::string condition(const std::string& kind, const std::string& name, const std::string& type) {
     auto resource = get(kind, name);
     if (!resource) return "(gone)";
@@ -93,7 +95,10 @@ class LoopWorld {
       for (const auto& [id, server] : cloud.servers()) {
         if (server.status != Server::Status::active || silent.contains(id)) continue;
         const std::string token = to_string(server.token);
-        auto document = hub->document(token, "", Millis{0});
+        // A guest that has worked through its document has nothing to say until the next one or the next heartbeat.
+        const auto& [said, at] = reported[token];
+        const bool due = clock.wall() - at > Millis{20'000} || adjust;
+        auto document = hub->document(token, due ? "" : said.document_digest, Millis{0});
         if (!document || !*document) continue;
         std::set<std::string>& disk = cloud.disks[server.volume_id.empty() ? id : server.volume_id];
         guest::Report report = sim_guest_report(**document, disk, clock.wall());
@@ -130,7 +135,7 @@ class LoopWorld {
   std::unique_ptr<Loop> loop;
   std::unique_ptr<Watch> watch;
   bool guests_answer = true;
-  std::set<std::string> silent;                       // server ids
+  std::set<std::string> silent;  // server ids
   std::function<void(guest::Report&, const guest::Document&)> adjust;
   std::map<std::string, std::pair<guest::Report, Time>> reported;
 };

@@ -58,8 +58,8 @@ System::~System() {
 }
 
 void System::start(const std::string& listen) {
-  daemon_ = std::make_unique<Process>(std::vector<std::string>{bin("troved"), "--data", data(), "--listen", listen,
-                                                               "--subnet", subnet_ + "0.0/16"});
+  daemon_ = std::make_unique<Process>(
+      std::vector<std::string>{bin("troved"), "--data", data(), "--listen", listen, "--subnet", subnet_ + "0.0/16"});
   if (!daemon_->wait_for("ready", Millis{20'000}))
     throw std::runtime_error("troved did not get ready: " + daemon_->err());
 }
@@ -160,7 +160,8 @@ Exit System::mariadb(const std::string& instance, const std::string& user, const
                      const std::string& sql, const std::string& database) {
   ProcessOptions options;
   options.env = {"MYSQL_PWD=" + password};
-  std::vector<std::string> argv{"mariadb", "--no-defaults", "--protocol=tcp", "-h", address(instance), "-u", user, "-N", "-B", "-e", sql};
+  std::vector<std::string> argv{
+      "mariadb", "--no-defaults", "--protocol=tcp", "-h", address(instance), "-u", user, "-N", "-B", "-e", sql};
   if (!database.empty()) argv.push_back(database);
   return run(std::move(argv), options, Millis{20'000});
 }
@@ -169,7 +170,8 @@ Exit System::psql(const std::string& instance, const std::string& user, const st
                   const std::string& database, const std::string& sql) {
   ProcessOptions options;
   options.env = {"PGPASSWORD=" + password};
-  return run({"psql", "-X", "-q", "-A", "-t", "-h", address(instance), "-U", user, "-d", database, "-c", sql}, options, Millis{20'000});
+  return run({"psql", "-X", "-q", "-A", "-t", "-h", address(instance), "-U", user, "-d", database, "-c", sql}, options,
+             Millis{20'000});
 }
 
 Exit System::redis(const std::string& instance, const std::string& user, const std::string& password,
@@ -187,7 +189,8 @@ std::string System::server_directory(const std::string& instance) {
 
 Exit System::mariadb_admin(const std::string& instance, const std::string& sql) {
   // Where the engine listens is in the configuration that the agent wrote for it.
-  Exit found = run({"sh", "-c", "sed -n 's/^socket *= *//p' $(find \"$1\" -name my.cnf) | head -1 | tr -d '\"'", "sh", server_directory(instance)});
+  Exit found = run({"sh", "-c", "sed -n 's/^socket *= *//p' $(find \"$1\" -name my.cnf) | head -1 | tr -d '\"'", "sh",
+                    server_directory(instance)});
   const std::string socket = trimmed(found.out);
   return run({"mariadb", "--no-defaults", "-S", socket, "-u", "root", "-N", "-B", "-e", sql});
 }

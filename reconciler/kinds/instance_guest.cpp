@@ -1,0 +1,180 @@
+// The last rung of an instance: what its guest is told, when it may restart its engine, and what its report means.
+#include "reconciler/kinds/instance_ladder.hpp"
+#include "specs/core/digest.hpp"
+
+namespace trove {
+
+bool restart_asked(const Object& object, const World& world, std::string* word) {
+  const Object* oldest = nullptr;
+  for (const Key& key : world.referrers(object.key())) {
+    const Object* operation = world.find(key);
+    if (key.kind != "Operation" || !operation || operation->deleting() || !operation->as<OperationSpec>().restart)
+      continue;
+    const std::string phase = operation->resource.status["phase"].text_or("Pending");
+    if (phase == "Succeeded" || phase == "Failed") continue;
+    if (!oldest || std::pair(operation->meta().creation_timestamp, operation->meta().uid) <
+                       std::pair(oldest->meta().creation_timestamp, oldest->meta().uid))
+      oldest = operation;
+  }
+  if (oldest && word) *word = oldest->meta().uid;
+  return oldest != nullptr;
+}
+
+namespace {
+
+// What waits for a restart: parameters that the engine cannot take live, and a flavor.
+std::vector<std::string> pending_restart(const Ladder& ladder, const GuestState* guest) {
+  std::vector<std::string> pending;
+  if (guest && guest->report)
+    for (const guest::ParameterState& parameter : guest->report->parameters)
+      if (parameter.pending_restart) pending.push_back(parameter.name);
+  if (ladder.server->flavor != ladder.want.flavor)
+    pending.push_back("flavor");
+  else if (guest && guest->report && guest->report->applied_memory_mib != 0 &&
+           guest->report->applied_memory_mib != ladder.world.flavor_ram_mib(ladder.server->flavor))
+    pending.push_back("flavor");
+  std::sort(pending.begin(), pending.end());
+  return pending;
+}
+
+std::string restart_word(const Ladder& ladder, const GuestState* guest, const std::vector<std::string>& pending) {
+  std::string word;
+  if (restart_asked(ladder.object, ladder.world, &word)) return word;
+  // What the engine honours now is the best memory: it survives the loss of ours.
+  word = guest && guest->report && !guest->report->applied_restart.empty() ? guest->report->applied_restart
+                                                                           : ladder.before["restartWord"].text();
+  const bool settled =
+      guest && guest->report && guest->document && guest->report->document_digest == guest->document_digest;
+  if (ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate && settled && !pending.empty()) {
+    std::string what = std::to_string(ladder.world.flavor_ram_mib(ladder.server->flavor));
+    for (const guest::Parameter& parameter : guest->document->parameters)
+      what += "\n" + parameter.name + "=" + parameter.value;
+    word = "auto-" + sha256_hex(what).substr(0, 16);
+  }
+  return word;
+}
+
+void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std::string>& pending, bool settled) {
+  const guest::Report& report = *guest.report;
+  StatusBuilder& status = ladder.status;
+  const bool silent = ladder.world.now - guest.heard > kGuestSilence;
+  ladder.plan.wake = guest.heard + kGuestSilence + Millis{1};
+  const bool running = report.engine_state == "Running";
+  if (!report.engine_version.empty())
+    status.fields().set("datastore", Value::map({{"resolved", report.engine_version}}));
+  if (report.volume_total_bytes > 0) {
+    Value* volume = status.fields().find("volume");
+    const int64_t quota = volume ? (*volume)["size"].int_or(0) * (int64_t{1} << 30) : 0;
+    if (quota > 0) volume->set("usedPercent", std::min<int64_t>(100, report.volume_used_bytes * 100 / quota));
+  }
+  if (report.restore_state == "Restored" || (settled && running)) status.fields().set("bootstrapped", true);
+  if (settled && running && ladder.want.root_access) status.fields().set("rootEnabled", true);
+  if (settled && running && !ladder.want.root_access) {
+    bool dropped = false;
+    for (const guest::ItemState& user : report.users)
+      dropped = dropped || (user.name == "root" && user.state == "Dropped");
+    if (dropped) status.fields().set("rootEnabled", false);
+  }
+  if (settled && running && guest.document) {
+    Value applied = Value::map();
+    for (const guest::Parameter& parameter : guest.document->parameters) applied.set(parameter.name, parameter.value);
+    // Names that were reset stay known, so that a guest that lost its state resets them as well.
+    for (const std::string& name : guest.document->reset_parameters)
+      if (!applied.find(name)) applied.set(name, "");
+    status.fields().set("appliedParameters", std::move(applied));
+  }
+  Value names = Value::list();
+  for (const std::string& name : pending) names.push_back(name);
+  status.fields().set("pendingRestart", std::move(names));
+  if (Value* members = status.fields().find("members"); members && members->size() == 1)
+    members->mutable_items()[0].set("health", silent                            ? "UNKNOWN"
+                                              : running                         ? "HEALTHY"
+                                              : report.engine_state == "Failed" ? "ERROR"
+                                                                                : "BUILD");
+
+  std::string refused;
+  for (const guest::ParameterState& parameter : report.parameters)
+    if (parameter.state == "Failed")
+      refused += (refused.empty() ? "" : "; ") + parameter.name + ": " + parameter.message;
+  std::string drifted;
+  for (const guest::ParameterState& parameter : report.parameters)
+    if (parameter.state == "Drifted") drifted += (drifted.empty() ? "" : ", ") + parameter.name;
+  if (!drifted.empty()) status.drifted("parameters changed outside: " + drifted);
+
+  if (report.restore_state == "Failed") {
+    status.phase("ERROR").ready(false, "TerminalError", report.restore_message);
+    status.stalled({"ENGINE_ERROR", "User", "restore: " + report.restore_message}).observed(0);
+  } else if (silent) {
+    status.phase("ERROR").ready_unknown("GuestUnreachable", "the guest has been silent for more than 90s").observed(0);
+    status.synced(false, "GuestUnreachable", "the guest has been silent for more than 90s");
+    status.stalled({"GUEST_UNREACHABLE", "CloudOperator", "the guest has been silent for more than 90s"});
+  } else if (report.engine_state == "Failed") {
+    status.phase("ERROR")
+        .ready(false, "TransientError", report.engine_message)
+        .synced(false, "TransientError", report.engine_message);
+    status.stalled({"ENGINE_ERROR", "User", report.engine_message}).observed(0);
+  } else if (!running) {
+    const std::string message = "the engine is " + report.engine_state;
+    status.phase(ladder.was_ready() ? "SHUTDOWN" : "BUILD").ready(false, "Progressing", message);
+    status.synced(false, "Progressing", message).progressing("Progressing", message).observed(0);
+  } else if (!settled) {
+    status.phase(ladder.was_ready() ? "ACTIVE" : "BUILD");
+    status.ready(ladder.was_ready(), ladder.was_ready() ? "Available" : "Progressing");
+    status.synced(false, "Progressing", "the guest works through its document").observed(0);
+    status.progressing("Progressing", "the guest works through its document");
+  } else if (ladder.want.suspend) {
+    status.phase("ACTIVE").ready(true, "Available").synced(false, "Suspended", "spec.suspend is true");
+  } else if (!refused.empty()) {
+    status.phase("ACTIVE").ready(true, "Available").synced(false, "InvalidConfiguration", refused);
+    status.stalled({"CONFIG_INVALID", "User", refused});
+  } else if (!pending.empty()) {
+    std::string list;
+    for (const std::string& name : pending) list += (list.empty() ? "" : ", ") + name;
+    status.phase("RESTART_REQUIRED").ready(true, "Available");
+    status.synced(false, "WaitingForApproval",
+                  list + " waits for a restart: trovectl restart inst/" + ladder.object.meta().name);
+    ladder.plan.waiting_reason = "WaitingForApproval";
+    ladder.plan.waiting_message =
+        list + " waits for a restart (maintenance.disruptiveChanges: Manual); run: trovectl restart inst/" +
+        ladder.object.meta().name;
+  } else {
+    status.phase("HEALTHY").ready(true, "Available");
+  }
+}
+
+}  // namespace
+
+Plan guest_rung(Ladder& ladder) {
+  const World& world = ladder.world;
+  const GuestState* guest = nullptr;
+  if (auto found = world.guests.find(to_string(ladder.server->token)); found != world.guests.end())
+    guest = &found->second;
+  const std::vector<std::string> pending = pending_restart(ladder, guest);
+  const std::string word = restart_word(ladder, guest, pending);
+  if (!word.empty()) ladder.status.fields().set("restartWord", word);
+  guest::Document document = compile_document(ladder.object, *ladder.server, *ladder.port, world, word);
+  const bool told = guest && guest->document && *guest->document == document;
+  if (!told)
+    ladder.plan.actions.push_back(
+        {PutGuestDocument{ladder.server->token, std::move(document)}, ladder.object.key(), Change::live});
+  if (!guest || !guest->report) {
+    if (ladder.was_ready() && world.now - world.started < kGuestSilence) {
+      ladder.plan.keep_status = true;  // we have just started; the guest will call
+      ladder.plan.wake = world.started + kGuestSilence;
+      return std::move(ladder.plan);
+    }
+    ladder.plan.waiting_reason = "WaitingForGuest";
+    ladder.plan.waiting_message = "the guest has not called yet";
+    ladder.status.phase("BUILD").ready(false, "Progressing", ladder.plan.waiting_message).observed(0);
+    ladder.status.synced(false, "Progressing", ladder.plan.waiting_message)
+        .progressing("WaitingForGuest", ladder.plan.waiting_message);
+    ladder.plan.status = ladder.status.build();
+    return std::move(ladder.plan);
+  }
+  const bool settled = told && guest->report->document_digest == guest->document_digest;
+  read_report(ladder, *guest, pending, settled);
+  ladder.plan.status = ladder.status.build();
+  return std::move(ladder.plan);
+}
+
+}  // namespace trove

@@ -1,0 +1,85 @@
+// The state of one instance's plan while it goes down its rungs. Shared by database_instance.cpp (volume, port, server)
+// and instance_guest.cpp (what the guest is told and what it says); nobody else.
+#pragma once
+#include <algorithm>
+
+#include "reconciler/kinds/plan.hpp"
+
+namespace trove {
+
+// A guest sends a heartbeat every 20 s; silent for longer than this it is unreachable. After a restart of our own it
+// gets the same time to call again before anything is said about it.
+inline constexpr Millis kGuestSilence{90'000};
+
+inline constexpr std::string_view kCarried[] = {"endpoints",   "members",       "datastore",   "volume",
+                                                "restartWord", "bootstrapped",  "rootEnabled", "appliedParameters",
+                                                "incarnation", "pendingRestart"};
+
+struct Ladder {
+  const Object& object;
+  const World& world;
+  const DatabaseInstanceSpec& want;
+  const Value& before;  // the last status
+  StatusBuilder status;
+  Plan plan;
+  const Server* server = nullptr;
+  const Port* port = nullptr;
+  std::string volume_id, volume_object;
+  Port port_copy;
+
+  Ladder(const Object& o, const World& w)
+      : object(o), world(w), want(o.as<DatabaseInstanceSpec>()), before(o.resource.status), status(o, w) {
+    status.fields().mutable_members().reserve(16);
+    status.carry(kCarried);
+  }
+  bool was_ready() const {
+    const auto conditions = conditions_of(before);
+    const Condition* ready = find_condition(conditions, "Ready");
+    return ready && ready->status == "True";
+  }
+
+  // Every rung ends in one of these.
+  Plan act(Action action, std::string_view reason, std::string message) {
+    action.object = object.key();
+    plan.actions.push_back(std::move(action));
+    status.progressing(reason, message).synced(false, "Progressing", std::move(message));
+    if (!was_ready())
+      status.phase("BUILD");
+    else if (before["phase"].is_string())
+      status.phase(before["phase"].text());
+    status.ready(false, reason, "");
+    status.observed(0);
+    plan.status = status.build();
+    return std::move(plan);
+  }
+  Plan wait(std::string_view reason, std::string message) {
+    plan.waiting_reason = reason;
+    plan.waiting_message = message;
+    status.ready(false, reason, message).synced(false, reason, message);
+    status.phase(was_ready() ? "SHUTDOWN" : "BUILD").observed(0);
+    plan.status = status.build();
+    return std::move(plan);
+  }
+  Plan stall(Trouble trouble) {
+    plan.waiting_reason = trouble.code;
+    plan.waiting_message = trouble.message;
+    status.ready(false, "TerminalError", trouble.message).synced(false, "TerminalError", trouble.message);
+    status.phase("ERROR").stalled(std::move(trouble)).observed(0);
+    plan.status = status.build();
+    return std::move(plan);
+  }
+  Plan unknown(std::string message) {
+    plan.keep_status = true;
+    plan.waiting_reason = "ObservationFailed";
+    plan.waiting_message = std::move(message);
+    return std::move(plan);
+  }
+};
+
+// A restart Operation that is not finished; `word` becomes its uid, the oldest one's when there are several.
+bool restart_asked(const Object& object, const World& world, std::string* word);
+
+// The last rung: the document, and the status from the report.
+Plan guest_rung(Ladder& ladder);
+
+}  // namespace trove
