@@ -210,6 +210,7 @@ int run(const Options& options) {
     (*server)->stop();
     api = nullptr;
     runner->reset();
+    executor.stop();  // before the loop that its work reports to
   }
   return status;
 }

@@ -24,8 +24,10 @@ class InlineExecutor final : public Executor {
 class ThreadExecutor final : public Executor {
  public:
   explicit ThreadExecutor(int threads);
-  ~ThreadExecutor() override;  // finishes what has begun, drops the rest
+  ~ThreadExecutor() override;
   void post(std::function<void()> work) override;
+  // Finishes what has begun, drops the rest, joins. Before whatever the work refers to goes away.
+  void stop();
 
  private:
   void run();
