@@ -106,7 +106,7 @@ Plan plan_backup_schedule(const Object& object, const World& world) {
     const Time run = due ? *due : object.meta().creation_timestamp;
     const std::string name = run_name(object.meta().name, run);
     if (world.find({object.meta().project, "Backup", name})) {
-      // Made already, by us before a crash: only the memory of it is missing.
+      // Made already, in the last pass or before a crash: only the memory of it is missing.
       if (due) status.fields().set("lastRun", format_time(*due));
       if (never_ran) status.fields().set("ranImmediately", true);
       status.fields().set("lastBackup", name);
@@ -125,10 +125,8 @@ Plan plan_backup_schedule(const Object& object, const World& world) {
       backup.spec = Value::map({{"instanceRef", Value::map({{"name", want.instance}})},
                                 {"timeout", format_duration(want.timeout)},
                                 {"deletionPolicy", "Delete"}});
+      // The run is remembered when it is there, above: a crash between the two takes it again, under the same name.
       plan.actions.push_back({CreateObject{std::move(backup)}, object.key(), Change::none});
-      if (due) status.fields().set("lastRun", format_time(*due));
-      if (never_ran) status.fields().set("ranImmediately", true);
-      status.fields().set("lastBackup", name);
     }
   }
 

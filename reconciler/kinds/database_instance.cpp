@@ -74,7 +74,8 @@ Plan plan_deletion(Ladder& ladder) {
   return act({RemoveObject{object.key(), object.meta().uid}, {}, Change::none}, "done");
 }
 
-// The volume. A plan when this rung has something to do; nullopt when the volume is there (ladder.volume_id) or none is wanted.
+// The volume. A plan when this rung has something to do; nullopt when the volume is there (ladder.volume_id) or none is
+// wanted.
 std::optional<Plan> volume_rung(Ladder& ladder) {
   const Object& object = ladder.object;
   const World& world = ladder.world;
@@ -277,6 +278,11 @@ Plan plan_database_instance(const Object& object, const World& world) {
     ladder.plan.actions.push_back(
         {GenerateSecret{root_secret, {"DatabaseInstance", object.meta().name, object.meta().uid}, 32}, object.key(),
          Change::none});
+  // The login is gone from the engine: nobody needs its password any more.
+  if (!ladder.want.root_access && root && owned_by(*root, object) && !root->deleting() &&
+      !ladder.before["rootEnabled"].bool_or(false))
+    ladder.plan.actions.push_back(
+        {DeleteObject{root_secret, root->meta().uid, "root access was taken away"}, object.key(), Change::none});
   if (!ladder.want.suspend) {
     if (auto plan = volume_rung(ladder)) return std::move(*plan);
     if (auto plan = port_rung(ladder)) return std::move(*plan);

@@ -13,6 +13,7 @@ constexpr Millis kLongestRetry{300'000};
 constexpr Millis kTerminalRetry{60'000};  // for what only a person can change: looked at again, but seldom
 constexpr Millis kSweepPeriod{600'000};
 constexpr Millis kStaleRetry{50};
+constexpr Millis kSaveAgain{5'000};  // a status that the store refused
 
 size_t hash_text(const std::string& text) { return std::hash<std::string>{}(text); }
 
@@ -36,6 +37,9 @@ Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Execu
   hub_.on_report(
       [this](const std::string& server, guest::Report report) { deliver_report(server, std::move(report)); });
 }
+
+// Commits without waiting report back to the loop: one that waits comes after them all.
+Loop::~Loop() { (void)objects_.store().commit({}); }
 
 Result<Revision> Loop::load() {
   std::lock_guard world_lock(world_mutex_);
@@ -139,6 +143,21 @@ Millis Loop::step() {
   }
   for (Input& input : inputs) std::visit([this](auto& i) { take(std::move(i)); }, input);
   for (auto& [server, report] : reports) take_report(server, std::move(report));
+  if (now >= next_save_) {
+    std::set<Key> unsaved;
+    {
+      std::lock_guard lock(inbox_mutex_);
+      unsaved.swap(unsaved_);
+    }
+    if (!unsaved.empty()) next_save_ = now + kSaveAgain;
+    for (const Key& key : unsaved) {
+      const Object* object = world_.find(key);
+      if (!object) continue;
+      Txn txn;
+      objects_.stage_status(txn, object->resource);
+      save_status(key, std::move(txn));
+    }
+  }
   if (look || now >= next_observation_) observe();
   while (in_flight_ < kMaxInFlight) {
     std::optional<Key> key = queue_.pop(now);
@@ -166,10 +185,25 @@ void Loop::touch(const Key& key, Priority priority) {
   }
 }
 
+void Loop::deliver_all(std::vector<StoreEvent> events, Revision revision) {
+  WatchBatch batch;
+  batch.events = std::move(events);
+  batch.revision = revision;
+  batch.compacted = true;
+  post(std::move(batch));
+}
+
 void Loop::take(WatchBatch batch) {
   if (batch.compacted) {
-    log::warning("the store's history was compacted below the loop; everything is looked at again");
-    for (const auto& [key, object] : world_.objects()) queue_.add(key, Priority::resync, Millis{0});
+    // Everything there is, in place of changes that are no longer kept: what it does not name is gone.
+    log::warning("the store's history was compacted below the loop; everything was read again");
+    std::set<std::string> there;
+    for (const StoreEvent& event : batch.events) there.insert(event.key);
+    for (const auto& [key, object] : world_.objects()) {
+      queue_.add(key, Priority::resync, Millis{0});
+      if (object->meta().resource_version <= batch.revision && !there.contains(Objects::spec_key(key)))
+        batch.events.push_back({batch.revision, Objects::spec_key(key), "", true, 0});
+    }
   }
   for (StoreEvent& event : batch.events) {
     std::optional<Key> key = Objects::key_of(event.key);
@@ -395,13 +429,19 @@ void Loop::write_status(const Object& object, Value status) {
   const Key key = object.key();
   objects_.stage_status(txn, updated->resource);
   world_.put(std::move(updated));
-  // A conflict means that the object is gone: its status goes with it.
-  objects_.store().commit_async(std::move(txn), [key](Result<Revision> written) {
-    if (!written && written.error().code != Code::conflict)
-      log::error("a status could not be written", {{"key", to_string(key)}, {"why", written.error().message}});
-  });
+  save_status(key, std::move(txn));
   for (const Key& affected : world_.affected_by(key))
     if (affected != key && world_.find(affected)) queue_.add(affected, Priority::event, Millis{0});
+}
+
+void Loop::save_status(const Key& key, Txn txn) {
+  // A conflict means that the object is gone: its status goes with it. Anything else (a full disk) is tried again.
+  objects_.store().commit_async(std::move(txn), [this, key](Result<Revision> written) {
+    if (written || written.error().code == Code::conflict) return;
+    log::error("a status could not be written", {{"key", to_string(key)}, {"why", written.error().message}});
+    std::lock_guard lock(inbox_mutex_);
+    unsaved_.insert(key);
+  });
 }
 
 void Loop::perform(const Key& key, std::vector<Action> actions) {

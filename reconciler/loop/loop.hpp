@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <variant>
 #include <vector>
 #include "reconciler/api/ports.hpp"
@@ -32,6 +33,8 @@ class Loop final : public PlanSource, public LoopStatus {
   Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Executor& executor, const Clock& clock, Rng& rng,
        LoopOptions options = {});
 
+  ~Loop() override;
+
   // Reads everything from the store and returns the revision that a watch has to go on from. Once, before step().
   Result<Revision> load();
   // Does all that can be done now. Returns how long to wait if nothing is delivered. The loop's thread only.
@@ -41,6 +44,8 @@ class Loop final : public PlanSource, public LoopStatus {
 
   // From any thread.
   void deliver(WatchBatch batch);
+  // Every spec as of `revision`, when the watch fell behind the kept history.
+  void deliver_all(std::vector<StoreEvent> events, Revision revision);
   void deliver_report(const std::string& server, guest::Report report);
   void cloud_changed();  // something happened in the cloud: look now
   void wake();
@@ -78,6 +83,7 @@ class Loop final : public PlanSource, public LoopStatus {
   void post(Input input);
   void reconcile(const Key& key);
   void write_status(const Object& object, Value status);
+  void save_status(const Key& key, Txn txn);
   void perform(const Key& key, std::vector<Action> actions);
   Done run_actions(Done work);  // on the executor
   Result<Outcome> run_action(const Action& action, Revision& revision);
@@ -103,6 +109,7 @@ class Loop final : public PlanSource, public LoopStatus {
   std::condition_variable inbox_wake_;
   std::vector<Input> inbox_;
   std::map<std::string, guest::Report> reports_;
+  std::set<Key> unsaved_;  // statuses that the store refused
   bool look_now_ = false;  // cloud_changed()
   bool woken_ = false;
 
@@ -119,6 +126,7 @@ class Loop final : public PlanSource, public LoopStatus {
   bool observing_ = false, observe_again_ = false;
   Millis next_observation_{0};
   Millis next_sweep_{0};
+  Millis next_save_{0};
   size_t in_flight_ = 0;
   uint64_t passes_ = 0, actions_ = 0, failures_ = 0, refused_ = 0;
 };

@@ -32,15 +32,37 @@ void Runner::pump() {
     WatchBatch batch = watch_->next(kWatchWait);
     if (stopping_) return;
     if (batch.compacted) {
-      // The loop fell behind the kept history: what it holds is looked at again, and the watch goes on from now.
-      auto watch = store_.watch("/spec/", prefix_end("/spec/"), store_.revision());
-      if (watch)
-        watch_ = std::move(*watch);
-      else
-        log::error("the store cannot be watched", {{"why", watch.error().message}});
+      read_again();
+      continue;
     }
     loop_.deliver(std::move(batch));
   }
+}
+
+// The loop fell behind the kept history: it is given everything, and the watch goes on from there.
+void Runner::read_again() {
+  const Revision revision = store_.revision();
+  auto watch = store_.watch("/spec/", prefix_end("/spec/"), revision);
+  if (!watch) {
+    log::error("the store cannot be watched", {{"why", watch.error().message}});
+    return;
+  }
+  std::vector<StoreEvent> all;
+  std::string first = "/spec/";
+  while (true) {
+    auto page = store_.range(first, prefix_end("/spec/"), 1000);
+    if (!page) {
+      log::error("the store cannot be read", {{"why", page.error().message}});
+      return;
+    }
+    for (KeyValue& item : page->items) {
+      first = item.key + std::string(1, '\0');
+      all.push_back({item.modified, std::move(item.key), std::move(item.value), false, item.created});
+    }
+    if (!page->more) break;
+  }
+  watch_ = std::move(*watch);
+  loop_.deliver_all(std::move(all), revision);
 }
 
 void Runner::run() {

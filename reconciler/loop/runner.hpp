@@ -16,6 +16,7 @@ class Runner {
  private:
   Runner(Loop& loop, Store& store) : loop_(loop), store_(store) {}
   void pump();
+  void read_again();
   void run();
 
   Loop& loop_;

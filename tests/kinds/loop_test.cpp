@@ -295,6 +295,31 @@ spec: {instanceRef: {name: orders-db}, schedule: "0 * * * *", retention: {keepLa
   CHECK(world.cloud.objects().size() == 3);
 }
 
+TEST_CASE("a loop that missed the history catches up from a full reading") {
+  LoopWorld world;
+  world.apply(kShop);
+  world.run(Millis{60'000});
+  // What the watch would have said is lost: one object removed, one made.
+  world.remove("Database", "orders");
+  Txn txn;
+  auto gone = *world.get("Database", "orders");
+  world.objects->stage_remove(txn, gone);
+  REQUIRE(world.objects->commit(txn));
+  world.apply(
+      "apiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: other}\nspec: {instanceRef: {name: orders-db}}\n");
+  (void)world.watch->next(Millis{0});
+  (void)world.watch->next(Millis{0});
+  (void)world.watch->next(Millis{0});
+  auto page = world.store->range("/spec/", prefix_end("/spec/"), 0);
+  std::vector<StoreEvent> all;
+  for (const KeyValue& item : page->items) all.push_back({item.modified, item.key, item.value, false, item.created});
+  world.loop->deliver_all(std::move(all), page->revision);
+  world.run(Millis{30'000});
+  CHECK(world.condition("Database", "other", "Ready") == "True");
+  const World snapshot = world.loop->snapshot();
+  CHECK(snapshot.find({"p", "Database", "orders"}) == nullptr);
+}
+
 TEST_CASE("runs missed while the control plane was down become one run") {
   for (bool skip : {false, true}) {
     LoopWorld world;
@@ -348,7 +373,7 @@ TEST_CASE("a silent guest is unreachable but its server is left alone") {
 TEST_CASE("whatever fails the loop converges with nothing twice nothing left and no data lost") {
   size_t converged = 0;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  const int kSeeds = 40;   // the same code at a tenth of the speed
+  const int kSeeds = 40;  // the same code at a tenth of the speed
 #else
   const int kSeeds = 400;
 #endif
