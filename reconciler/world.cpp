@@ -100,41 +100,59 @@ void World::set_inventory(std::shared_ptr<const Inventory> fresh) {
   servers_by_uid_.clear();
   volumes_by_uid_.clear();
   ports_by_uid_.clear();
-  for (const Server& server : inventory->servers)
-    if (!server.token.uid.empty()) servers_by_uid_.emplace(server.token.uid, &server);
-  for (const CloudVolume& volume : inventory->volumes)
-    if (!volume.token.uid.empty()) volumes_by_uid_.emplace(volume.token.uid, &volume);
-  for (const Port& port : inventory->ports)
-    if (!port.token.uid.empty()) ports_by_uid_.emplace(port.token.uid, &port);
+  index_from(0, 0, 0);
+}
+
+void World::index_from(size_t servers, size_t volumes, size_t ports) {
+  auto index = [](Positions& positions, const auto& things, size_t first) {
+    for (size_t i = first; i < things.size(); ++i)
+      if (!things[i].token.uid.empty()) positions.emplace(things[i].token.uid, i);
+  };
+  index(servers_by_uid_, inventory->servers, servers);
+  index(volumes_by_uid_, inventory->volumes, volumes);
+  index(ports_by_uid_, inventory->ports, ports);
+}
+
+void World::edit_inventory(bool appended, const std::function<void(Inventory&)>& change) {
+  // Alone with it, nobody else can see the change; otherwise a copy is made, once.
+  if (inventory.use_count() != 1) inventory = std::make_shared<Inventory>(*inventory);
+  const size_t servers = inventory->servers.size(), volumes = inventory->volumes.size(),
+               ports = inventory->ports.size();
+  change(const_cast<Inventory&>(*inventory));
+  if (appended)
+    index_from(servers, volumes, ports);
+  else
+    set_inventory(std::move(inventory));
 }
 
 std::vector<const Server*> World::servers_of(const std::string& uid) const {
   std::vector<const Server*> found;
   auto [first, last] = servers_by_uid_.equal_range(uid);
-  for (auto it = first; it != last; ++it) found.push_back(it->second);
+  for (auto it = first; it != last; ++it) found.push_back(&inventory->servers[it->second]);
   return found;
 }
 
 namespace {
 // Two that carry one token: the one in use stays. What is surplus is the business of the guard and the collector.
 template <class Thing, class InUse>
-Observed<Thing> only(const std::unordered_multimap<std::string, const Thing*>& index, const std::string& uid,
-                     bool known, InUse in_use) {
-  auto [first, last] = index.equal_range(uid);
+Observed<Thing> only(const std::unordered_multimap<std::string, size_t>& positions, const std::vector<Thing>& things,
+                     const std::string& uid, bool known, InUse in_use) {
+  auto [first, last] = positions.equal_range(uid);
   const Thing* best = nullptr;
   for (auto it = first; it != last; ++it)
-    if (!best || (in_use(*it->second) && !in_use(*best))) best = it->second;
+    if (!best || (in_use(things[it->second]) && !in_use(*best))) best = &things[it->second];
   if (best) return Observed<Thing>::known(*best);
   return known ? Observed<Thing>::absent() : Observed<Thing>::unknown();
 }
 }  // namespace
 
 Observed<CloudVolume> World::volume_of(const std::string& uid) const {
-  return only(volumes_by_uid_, uid, inventory->volumes_known,
+  return only(volumes_by_uid_, inventory->volumes, uid, inventory->volumes_known,
               [](const CloudVolume& v) { return !v.server_id.empty(); });
 }
 Observed<Port> World::port_of(const std::string& uid) const {
-  return only(ports_by_uid_, uid, inventory->ports_known, [](const Port& p) { return !p.device_id.empty(); });
+  return only(ports_by_uid_, inventory->ports, uid, inventory->ports_known,
+              [](const Port& p) { return !p.device_id.empty(); });
 }
 
 int64_t World::flavor_ram_mib(const std::string& flavor) const {

@@ -2,6 +2,7 @@
 // failures of earlier actions and the time. Copying is cheap (objects and inventory are shared and immutable), so that
 // a preview can run ahead on a copy. Owned by the loop's thread; a copy belongs to whoever took it.
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -84,6 +85,9 @@ class World {
   std::vector<Key> affected_by(const Key& key) const;
 
   void set_inventory(std::shared_ptr<const Inventory> inventory);
+  // For previews: changes the world's own copy of the inventory. `appended` is true when `change` only appended to
+  // lists or changed elements in place; otherwise everything is indexed anew.
+  void edit_inventory(bool appended, const std::function<void(Inventory&)>& change);
   std::vector<const Server*> servers_of(const std::string& uid) const;
   Observed<CloudVolume> volume_of(const std::string& uid) const;
   Observed<Port> port_of(const std::string& uid) const;
@@ -92,9 +96,10 @@ class World {
  private:
   ByKey objects_;
   std::unordered_map<Key, std::set<Key>, KeyHash> referrers_;
-  std::unordered_multimap<std::string, const Server*> servers_by_uid_;
-  std::unordered_multimap<std::string, const CloudVolume*> volumes_by_uid_;
-  std::unordered_multimap<std::string, const Port*> ports_by_uid_;
+  // Positions in the inventory's lists, by the owner's uid.
+  using Positions = std::unordered_multimap<std::string, size_t>;
+  void index_from(size_t servers, size_t volumes, size_t ports);
+  Positions servers_by_uid_, volumes_by_uid_, ports_by_uid_;
 };
 
 }  // namespace trove

@@ -10,8 +10,6 @@ namespace {
 
 std::string fake_id(const Token& token) { return "new-" + token.role + "-" + token.uid; }
 
-std::shared_ptr<Inventory> edit(World& world) { return std::make_shared<Inventory>(*world.inventory); }
-
 // A guest that has done all that its document says.
 guest::Report obedient(const guest::Document& document, const guest::Report* last, Time now) {
   guest::Report report;
@@ -45,47 +43,50 @@ guest::Report obedient(const guest::Document& document, const guest::Report* las
 
 void apply_expected(World& world, const Action& action) {
   if (const auto* cloud = std::get_if<CloudAction>(&action.effect)) {
-    auto inventory = edit(world);
-    auto find = [](auto& things, const std::string& id) {
-      return std::find_if(things.begin(), things.end(), [&](const auto& t) { return t.id == id; });
-    };
-    if (const auto* a = std::get_if<CreatePort>(cloud)) {
-      inventory->ports.push_back({fake_id(a->token), a->name, a->token, "(new address)", a->allowed_cidrs, ""});
-    } else if (const auto* a = std::get_if<UpdatePort>(cloud)) {
-      if (auto p = find(inventory->ports, a->id); p != inventory->ports.end()) p->allowed_cidrs = a->allowed_cidrs;
-    } else if (const auto* a = std::get_if<DeletePort>(cloud)) {
-      std::erase_if(inventory->ports, [&](const Port& p) { return p.id == a->id; });
-    } else if (const auto* a = std::get_if<CreateVolume>(cloud)) {
-      inventory->volumes.push_back(
-          {fake_id(a->token), a->name, a->token, CloudVolume::Status::available, a->size_gib, a->type, ""});
-    } else if (const auto* a = std::get_if<ExtendVolume>(cloud)) {
-      if (auto v = find(inventory->volumes, a->id); v != inventory->volumes.end()) v->size_gib = a->to_gib;
-    } else if (const auto* a = std::get_if<DeleteVolume>(cloud)) {
-      std::erase_if(inventory->volumes, [&](const CloudVolume& v) { return v.id == a->id; });
-    } else if (const auto* a = std::get_if<CreateServer>(cloud)) {
-      const std::string id = fake_id(a->token);
-      inventory->servers.push_back(
-          {id, a->name, a->token, Server::Status::active, a->flavor, a->port_id, a->volume_id, world.now, ""});
-      if (auto v = find(inventory->volumes, a->volume_id); v != inventory->volumes.end())
-        v->server_id = id, v->status = CloudVolume::Status::in_use;
-      if (auto p = find(inventory->ports, a->port_id); p != inventory->ports.end()) p->device_id = id;
-    } else if (const auto* a = std::get_if<StartServer>(cloud)) {
-      if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->status = Server::Status::active;
-    } else if (const auto* a = std::get_if<ResizeServer>(cloud)) {
-      if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->flavor = a->to_flavor;
-    } else if (const auto* a = std::get_if<DeleteServer>(cloud)) {
-      std::erase_if(inventory->servers, [&](const Server& s) { return s.id == a->id; });
-      for (CloudVolume& v : inventory->volumes)
-        if (v.server_id == a->id) v.server_id.clear(), v.status = CloudVolume::Status::available;
-      for (Port& p : inventory->ports)
-        if (p.device_id == a->id) p.device_id.clear();
-    } else if (const auto* a = std::get_if<DetachVolume>(cloud)) {
-      if (auto v = find(inventory->volumes, a->id); v != inventory->volumes.end())
-        v->server_id.clear(), v->status = CloudVolume::Status::available;
-    } else if (const auto* a = std::get_if<DeleteStoredObject>(cloud)) {
-      std::erase_if(inventory->objects, [&](const StoredObject& o) { return o.key == a->key; });
-    }
-    world.set_inventory(std::move(inventory));
+    const bool removes = std::holds_alternative<DeletePort>(*cloud) || std::holds_alternative<DeleteVolume>(*cloud) ||
+                         std::holds_alternative<DeleteServer>(*cloud);
+    world.edit_inventory(!removes, [&](Inventory& own) {
+      Inventory* inventory = &own;
+      auto find = [](auto& things, const std::string& id) {
+        return std::find_if(things.begin(), things.end(), [&](const auto& t) { return t.id == id; });
+      };
+      if (const auto* a = std::get_if<CreatePort>(cloud)) {
+        inventory->ports.push_back({fake_id(a->token), a->name, a->token, "(new address)", a->allowed_cidrs, ""});
+      } else if (const auto* a = std::get_if<UpdatePort>(cloud)) {
+        if (auto p = find(inventory->ports, a->id); p != inventory->ports.end()) p->allowed_cidrs = a->allowed_cidrs;
+      } else if (const auto* a = std::get_if<DeletePort>(cloud)) {
+        std::erase_if(inventory->ports, [&](const Port& p) { return p.id == a->id; });
+      } else if (const auto* a = std::get_if<CreateVolume>(cloud)) {
+        inventory->volumes.push_back(
+            {fake_id(a->token), a->name, a->token, CloudVolume::Status::available, a->size_gib, a->type, ""});
+      } else if (const auto* a = std::get_if<ExtendVolume>(cloud)) {
+        if (auto v = find(inventory->volumes, a->id); v != inventory->volumes.end()) v->size_gib = a->to_gib;
+      } else if (const auto* a = std::get_if<DeleteVolume>(cloud)) {
+        std::erase_if(inventory->volumes, [&](const CloudVolume& v) { return v.id == a->id; });
+      } else if (const auto* a = std::get_if<CreateServer>(cloud)) {
+        const std::string id = fake_id(a->token);
+        inventory->servers.push_back(
+            {id, a->name, a->token, Server::Status::active, a->flavor, a->port_id, a->volume_id, world.now, ""});
+        if (auto v = find(inventory->volumes, a->volume_id); v != inventory->volumes.end())
+          v->server_id = id, v->status = CloudVolume::Status::in_use;
+        if (auto p = find(inventory->ports, a->port_id); p != inventory->ports.end()) p->device_id = id;
+      } else if (const auto* a = std::get_if<StartServer>(cloud)) {
+        if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->status = Server::Status::active;
+      } else if (const auto* a = std::get_if<ResizeServer>(cloud)) {
+        if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->flavor = a->to_flavor;
+      } else if (const auto* a = std::get_if<DeleteServer>(cloud)) {
+        std::erase_if(inventory->servers, [&](const Server& s) { return s.id == a->id; });
+        for (CloudVolume& v : inventory->volumes)
+          if (v.server_id == a->id) v.server_id.clear(), v.status = CloudVolume::Status::available;
+        for (Port& p : inventory->ports)
+          if (p.device_id == a->id) p.device_id.clear();
+      } else if (const auto* a = std::get_if<DetachVolume>(cloud)) {
+        if (auto v = find(inventory->volumes, a->id); v != inventory->volumes.end())
+          v->server_id.clear(), v->status = CloudVolume::Status::available;
+      } else if (const auto* a = std::get_if<DeleteStoredObject>(cloud)) {
+        std::erase_if(inventory->objects, [&](const StoredObject& o) { return o.key == a->key; });
+      }
+    });
   } else if (const auto* put = std::get_if<PutGuestDocument>(&action.effect)) {
     GuestState& guest = world.guests[to_string(put->server)];
     guest::Report report = obedient(put->document, guest.report ? &*guest.report : nullptr, world.now);

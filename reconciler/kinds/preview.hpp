@@ -23,7 +23,7 @@ struct Preview {
   bool complete = true;            // false: a fact is unknown, or the bound was reached
 };
 
-inline constexpr size_t kMaxPreviewSteps = 20'000;
+inline constexpr size_t kMaxPreviewSteps = 100'000;
 
 // Runs `keys` and whatever they touch. `world` is the caller's copy and is used up.
 Preview preview(World world, const std::vector<Key>& keys);
