@@ -350,7 +350,8 @@ spec: {instanceRef: {name: orders-db}, schedule: "0 * * * *", retention: {keepLa
   };
   world.run(Millis{5 * 3'600'000});
   size_t good = 0;
-  for (const Resource& backup : world.objects->list("p", "Backup", 100)->items)
+  const auto backups = world.objects->list("p", "Backup", 100);
+  for (const Resource& backup : backups->items)
     good += backup.status["phase"].text() == "Completed";
   CHECK(good == 1);
 }
