@@ -21,7 +21,13 @@ class LoopWorld {
   explicit LoopWorld(uint64_t seed = 1) : rng(seed), cloud(clock, rng) {
     log::configure(log::Level::error, log::Format::text);
     store = open_memory_store(clock);
-    sealer = std::make_unique<Sealer>(*Sealer::open(dir.path().string() + "/key", true, rng));
+    // One key for all worlds of a program: making its file durable takes longer than most of these tests.
+    static const Sealer shared = [] {
+      TempDir dir;
+      SeededRng key_rng(1);
+      return *Sealer::open(dir.path().string() + "/key", true, key_rng);
+    }();
+    sealer = std::make_unique<Sealer>(shared);
     boot();
   }
   // A new control plane over the same store and cloud, as after a crash.
@@ -123,7 +129,6 @@ class LoopWorld {
     }
   }
 
-  TempDir dir;
   FakeClock clock;
   SeededRng rng;
   SimCloud cloud;
