@@ -84,7 +84,6 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   const bool inlined = want.volume_ref.empty();
   const Key key{object.meta().project, "Volume", inlined ? object.meta().name + "-data" : want.volume_ref};
   const Object* volume = world.find(key);
-  ladder.volume_object = key.name;
   const std::string_view policy = want.deletion == Common::Deletion::remove ? "Delete" : "Retain";
   if (!volume) {
     if (!inlined) return ladder.wait("WaitingForDependency", "volume " + key.name + " does not exist (spec.volumeRef)");
@@ -163,8 +162,7 @@ std::optional<Plan> port_rung(Ladder& ladder) {
     return ladder.act(
         {CloudAction{CreatePort{token_of(object, "port-0"), object.meta().project, member_name(object), cidrs}}},
         "CreatingPort", "creating a port");
-  ladder.port_copy = *port;
-  ladder.port = &ladder.port_copy;
+  ladder.port = *port;
   ladder.status.fields().set(
       "endpoints", Value::map({{"primary", port->address + ":" + std::to_string(engine_port(ladder.want.engine))}}));
   if (port->allowed_cidrs != cidrs)
@@ -192,7 +190,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
     const bool again = incarnation > 1;
     return ladder.act({CloudAction{CreateServer{token_of(object, "server-0", incarnation), object.meta().project,
                                                 member_name(object), ladder.want.flavor, ladder.want.datastore_type,
-                                                ladder.want.version, ladder.port_copy.id, ladder.volume_id}},
+                                                ladder.want.version, ladder.port.id, ladder.volume_id}},
                        {},
                        again ? Change::rebuild : Change::live,
                        again ? "the database is down until the new server runs" : ""},
@@ -209,8 +207,8 @@ std::optional<Plan> server_rung(Ladder& ladder) {
   member.push_back({"server", server.id, {}});
   member.push_back({"serverStatus", to_string(server.status), {}});
   member.push_back({"flavor", server.flavor, {}});
-  member.push_back({"port", ladder.port_copy.id, {}});
-  member.push_back({"address", ladder.port_copy.address, {}});
+  member.push_back({"port", ladder.port.id, {}});
+  member.push_back({"address", ladder.port.address, {}});
   member.push_back({"health", "UNKNOWN", {}});
   if (!ladder.volume_id.empty()) member.push_back({"volume", ladder.volume_id, {}});
   switch (server.status) {
@@ -296,8 +294,7 @@ Plan plan_database_instance(const Object& object, const World& world) {
       ladder.plan.status = ladder.status.build();
       return std::move(ladder.plan);
     }
-    ladder.port_copy = *port;
-    ladder.port = &ladder.port_copy;
+    ladder.port = *port;
   }
   return guest_rung(ladder);
 }

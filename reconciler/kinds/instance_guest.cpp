@@ -152,7 +152,7 @@ Plan guest_rung(Ladder& ladder) {
   const std::vector<std::string> pending = pending_restart(ladder, guest);
   const std::string word = restart_word(ladder, guest, pending);
   if (!word.empty()) ladder.status.fields().set("restartWord", word);
-  guest::Document document = compile_document(ladder.object, *ladder.server, *ladder.port, world, word);
+  guest::Document document = compile_document(ladder.object, *ladder.server, ladder.port, world, word);
   const bool told = guest && guest->document && *guest->document == document;
   if (!told)
     ladder.plan.actions.push_back(

@@ -23,9 +23,8 @@ struct Ladder {
   StatusBuilder status;
   Plan plan;
   const Server* server = nullptr;
-  const Port* port = nullptr;
-  std::string volume_id, volume_object;
-  Port port_copy;
+  std::string volume_id;
+  Port port;
 
   Ladder(const Object& o, const World& w)
       : object(o), world(w), want(o.as<DatabaseInstanceSpec>()), before(o.resource.status), status(o, w) {

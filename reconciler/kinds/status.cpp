@@ -106,35 +106,23 @@ Value StatusBuilder::build() {
 }
 
 Trouble trouble_of(const Failure& failure) {
-  Trouble trouble;
-  trouble.message = failure.action + ": " + failure.message;
-  switch (failure.code) {
-    case Code::no_space:
-      trouble.code = "CLOUD_QUOTA_EXCEEDED", trouble.actor = "CloudOperator";
-      break;
-    case Code::throttled:
-      trouble.code = "CLOUD_RATE_LIMITED", trouble.actor = "System";
-      break;
-    case Code::unauthenticated:
-      trouble.code = "CLOUD_UNAUTHENTICATED", trouble.actor = "CloudOperator";
-      break;
-    case Code::denied:
-      trouble.code = "DATA_SAFETY_HOLD", trouble.actor = "User";
-      break;
-    case Code::invalid:
-      trouble.code = "CONFIG_INVALID", trouble.actor = "User";
-      break;
-    case Code::conflict:
-      trouble.code = "CONFLICT", trouble.actor = "System";
-      break;
-    case Code::internal:
-      trouble.code = "INTERNAL", trouble.actor = "System";
-      break;
-    default:
-      trouble.code = "CLOUD_DEPENDENCY", trouble.actor = "CloudOperator";
-      break;
-  }
-  return trouble;
+  struct Row {
+    Code code;
+    const char *name, *actor;
+  };
+  static constexpr Row kRows[] = {
+      {Code::no_space, "CLOUD_QUOTA_EXCEEDED", "CloudOperator"},
+      {Code::throttled, "CLOUD_RATE_LIMITED", "System"},
+      {Code::unauthenticated, "CLOUD_UNAUTHENTICATED", "CloudOperator"},
+      {Code::denied, "DATA_SAFETY_HOLD", "User"},
+      {Code::invalid, "CONFIG_INVALID", "User"},
+      {Code::conflict, "CONFLICT", "System"},
+      {Code::internal, "INTERNAL", "System"},
+  };
+  const std::string message = failure.action + ": " + failure.message;
+  for (const Row& row : kRows)
+    if (row.code == failure.code) return {row.name, row.actor, message};
+  return {"CLOUD_DEPENDENCY", "CloudOperator", message};
 }
 
 }  // namespace trove
