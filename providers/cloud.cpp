@@ -101,6 +101,7 @@ std::string_view to_string(Server::Status status) {
     case Server::Status::verify_resize: return "VERIFY_RESIZE";
     case Server::Status::error: return "ERROR";
     case Server::Status::deleting: return "DELETING";
+    case Server::Status::unknown: return "UNKNOWN";
   }
   return "UNKNOWN";
 }
@@ -109,10 +110,16 @@ std::string_view to_string(CloudVolume::Status status) {
   switch (status) {
     case CloudVolume::Status::creating: return "creating";
     case CloudVolume::Status::available: return "available";
+    case CloudVolume::Status::reserved: return "reserved";
+    case CloudVolume::Status::attaching: return "attaching";
+    case CloudVolume::Status::detaching: return "detaching";
     case CloudVolume::Status::in_use: return "in-use";
     case CloudVolume::Status::extending: return "extending";
     case CloudVolume::Status::deleting: return "deleting";
     case CloudVolume::Status::error: return "error";
+    case CloudVolume::Status::error_deleting: return "error_deleting";
+    case CloudVolume::Status::error_extending: return "error_extending";
+    case CloudVolume::Status::unknown: return "unknown";
   }
   return "unknown";
 }
@@ -128,7 +135,9 @@ std::string_view action_name(const CloudAction& action) {
                         [](const CreateServer&) { return "nova.server.create"; },
                         [](const StartServer&) { return "nova.server.start"; },
                         [](const ResizeServer&) { return "nova.server.resize"; },
+                        [](const ConfirmResize&) { return "nova.server.confirm_resize"; },
                         [](const DeleteServer&) { return "nova.server.delete"; },
+                        [](const AttachVolume&) { return "nova.volume.attach"; },
                         [](const DetachVolume&) { return "nova.volume.detach"; },
                         [](const DeleteStoredObject&) { return "swift.object.delete"; },
                     },
@@ -153,11 +162,34 @@ std::string describe(const CloudAction& action) {
           },
           [](const StartServer& a) { return "server " + a.id; },
           [](const ResizeServer& a) { return "server " + a.id + ", flavor " + a.from_flavor + " to " + a.to_flavor; },
+          [](const ConfirmResize& a) { return "server " + a.id; },
           [](const DeleteServer& a) { return "server " + a.id; },
+          [](const AttachVolume& a) { return "volume " + a.id + " to server " + a.server_id; },
           [](const DetachVolume& a) { return "volume " + a.id + " from server " + a.server_id; },
           [](const DeleteStoredObject& a) { return "stored object " + a.key; },
       },
       action);
+}
+
+void answer_from_lists(Inventory& seen, const std::vector<Sought>& sought) {
+  const auto there = [](const auto& things, const Sought& wanted) {
+    return std::any_of(things.begin(), things.end(), [&](const auto& thing) {
+      return wanted.id.empty() ? thing.token == wanted.token : thing.id == wanted.id;
+    });
+  };
+  for (const Sought& wanted : sought) {
+    switch (wanted.what) {
+      case Sought::What::server:
+        if (seen.servers_known && !there(seen.servers, wanted)) seen.absent.push_back(wanted);
+        break;
+      case Sought::What::volume:
+        if (seen.volumes_known && !there(seen.volumes, wanted)) seen.absent.push_back(wanted);
+        break;
+      case Sought::What::port:
+        if (seen.ports_known && !there(seen.ports, wanted)) seen.absent.push_back(wanted);
+        break;
+    }
+  }
 }
 
 }  // namespace trove

@@ -54,15 +54,21 @@ struct Port {
 struct CloudVolume {
   std::string id, name;
   Token token;
-  enum class Status { creating, available, in_use, extending, deleting, error } status = Status::available;
+  enum class Status {
+    creating, available, reserved, attaching, in_use, detaching, extending, deleting, error, error_deleting,
+    error_extending, unknown                    // any other word of Cinder's
+  } status = Status::available;
   int64_t size_gib = 0;
   std::string type;
-  std::string server_id;                        // attached to; "" = nothing
+  std::string server_id;                        // attached to, or reserved for; "" = nothing
+  Time created = {};
 };
 struct Server {
   std::string id, name;
   Token token;
-  enum class Status { build, active, shutoff, reboot, resize, verify_resize, error, deleting } status = Status::build;
+  // unknown: any other word of Nova's, and what a cell that is down hides.
+  enum class Status { build, active, shutoff, reboot, resize, verify_resize, error, deleting, unknown } status =
+      Status::build;
   std::string flavor;
   std::string port_id, volume_id;               // "" = none
   Time created;
@@ -81,6 +87,15 @@ struct Flavor {
 std::string_view to_string(Server::Status status);       // Nova's words: BUILD ACTIVE SHUTOFF …
 std::string_view to_string(CloudVolume::Status status);  // Cinder's words: creating available in-use …
 
+// Something whose absence would have consequences: looked for directly (a GET of its id, a query by its token), beside the
+// lists. A list may be older than what we know; only this makes an absence of what once was a fact.
+struct Sought {
+  enum class What { server, volume, port } what = What::server;
+  Token token;
+  std::string id;                // "" = only the token is known: its create was never answered
+  auto operator<=>(const Sought&) const = default;
+};
+
 // One bulk observation. A list that could not be read in full is marked, and then nothing in it counts as absent.
 struct Inventory {
   uint64_t sequence = 0;         // rises with each observation; set by whoever runs the loop
@@ -91,8 +106,12 @@ struct Inventory {
   std::vector<Port> ports;
   std::vector<StoredObject> objects;
   std::vector<Flavor> flavors;
+  std::vector<Sought> absent;    // of what was sought: looked up and not there; what was found is in the lists
   std::string trouble;           // why something is unknown, for conditions; stable text
 };
+
+// For a cloud whose lists are always the truth: what is sought and not in them is absent.
+void answer_from_lists(Inventory& seen, const std::vector<Sought>& sought);
 
 // ---- Actions. Plain data, comparable, printable by describe(); no secret is ever inside. -----------------------------
 struct CreatePort    { Token token; std::string project, name; std::vector<std::string> allowed_cidrs; };
@@ -104,11 +123,14 @@ struct DeleteVolume  { Token token; std::string id; };
 struct CreateServer  { Token token; std::string project, name, flavor, datastore, version, port_id, volume_id; };
 struct StartServer   { Token token; std::string id; };
 struct ResizeServer  { Token token; std::string id, from_flavor, to_flavor; };
+struct ConfirmResize { Token token; std::string id; };
 struct DeleteServer  { Token token; std::string id; };
+struct AttachVolume  { Token token; std::string id, server_id; };
 struct DetachVolume  { Token token; std::string id, server_id; };
 struct DeleteStoredObject { std::string key; };
 using CloudAction = std::variant<CreatePort, UpdatePort, DeletePort, CreateVolume, ExtendVolume, DeleteVolume, CreateServer,
-                                 StartServer, ResizeServer, DeleteServer, DetachVolume, DeleteStoredObject>;
+                                 StartServer, ResizeServer, ConfirmResize, DeleteServer, AttachVolume, DetachVolume,
+                                 DeleteStoredObject>;
 std::string_view action_name(const CloudAction& action);     // "nova.server.create" "cinder.volume.extend" …
 std::string describe(const CloudAction& action);             // "orders-db-0 flavor db.small, port …": for people
 
@@ -127,7 +149,9 @@ class Cloud {
  public:
   virtual ~Cloud() = default;
   // Never throws and never fails as a whole: what could not be read is marked unknown in the Inventory.
-  virtual Inventory observe() = 0;
+  // `sought` is looked for besides; a cloud whose lists are always the truth answers from them.
+  virtual Inventory observe(const std::vector<Sought>& sought) = 0;
+  Inventory observe() { return observe({}); }
   // invalid/denied/no_space: definite, not done. outcome_unknown: observe before anything else.
   // May be called from several threads, never for one token at a time twice.
   virtual Result<Outcome> perform(const CloudAction& action) = 0;

@@ -65,7 +65,7 @@ Result<void> Machine::prepare() {
   return resume_all();
 }
 
-Inventory Machine::observe() {
+Inventory Machine::observe(const std::vector<Sought>& sought) {
   Inventory seen;
   seen.as_of = options_.clock.wall();
   std::vector<std::string> trouble;
@@ -121,6 +121,7 @@ Inventory Machine::observe() {
   seen.objects_known = objects.known;
   append(trouble, objects.trouble);
   seen.trouble = joined(std::move(trouble));
+  answer_from_lists(seen, sought);
   return seen;
 }
 

@@ -19,7 +19,8 @@ class Machine final : public LocalCloud {
   Machine(LocalOptions options, Subnet subnet);
   Result<void> prepare();
 
-  Inventory observe() override;
+  using Cloud::observe;
+  Inventory observe(const std::vector<Sought>& sought) override;
   Result<Outcome> perform(const CloudAction& action) override;
   std::string_view name() const override { return "local"; }
 
@@ -45,10 +46,12 @@ class Machine final : public LocalCloud {
   Result<Outcome> run(const CreateVolume& action);
   Result<Outcome> run(const ExtendVolume& action);
   Result<Outcome> run(const DeleteVolume& action);
+  Result<Outcome> run(const AttachVolume& action);
   Result<Outcome> run(const DetachVolume& action);
   Result<Outcome> run(const CreateServer& action);
   Result<Outcome> run(const StartServer& action);
   Result<Outcome> run(const ResizeServer& action);
+  Result<Outcome> run(const ConfirmResize& action);
   Result<Outcome> run(const DeleteServer& action);
   Result<Outcome> run(const DeleteStoredObject& action);
 

@@ -101,6 +101,12 @@ Result<Outcome> Machine::run(const DeleteVolume& action) {
   return Outcome{action.id, {}};
 }
 
+// An agent is started with its directory: there is no attaching to one that runs.
+Result<Outcome> Machine::run(const AttachVolume& action) {
+  return fail(Code::conflict, "Cannot attach volume " + action.id + " to server " + action.server_id +
+                                  ": on the local cloud a volume comes with its server");
+}
+
 Result<Outcome> Machine::run(const DetachVolume& action) {
   std::vector<Belonging> left_over;
   {

@@ -13,7 +13,7 @@ auto values(const Things& things) {
 
 }  // namespace
 
-Inventory SimCloud::observe() {
+Inventory SimCloud::observe(const std::vector<Sought>& sought) {
   Inventory seen;
   seen.as_of = clock_.wall();
   seen.servers = values(servers_);
@@ -37,6 +37,7 @@ Inventory SimCloud::observe() {
     }
     seen.trouble = "the list broke off";
   }
+  answer_from_lists(seen, sought);
   return seen;
 }
 
@@ -119,6 +120,8 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
             release(a.id);
             return Outcome{};
           },
+          [&](const ConfirmResize&) -> Result<Outcome> { return fail(Code::conflict, "no resize waits"); },
+          [&](const AttachVolume&) -> Result<Outcome> { return fail(Code::conflict, "not while it runs"); },
           [&](const DetachVolume& a) -> Result<Outcome> {
             if (auto v = volumes_.find(a.id); v != volumes_.end()) v->second.server_id.clear();
             return Outcome{};

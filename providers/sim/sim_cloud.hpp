@@ -19,7 +19,8 @@ struct SimFaults {
 class SimCloud final : public Cloud {
  public:
   SimCloud(const Clock& clock, Rng& rng) : clock_(clock), rng_(rng) {}
-  Inventory observe() override;
+  using Cloud::observe;
+  Inventory observe(const std::vector<Sought>& sought) override;
   Result<Outcome> perform(const CloudAction& action) override;
   std::string_view name() const override { return "sim"; }
 

@@ -171,6 +171,9 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                [&](const ResizeServer& a) -> Result<void> {
                  return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
                },
+               [&](const ConfirmResize& a) -> Result<void> {
+                 return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
+               },
                [&](const DeleteServer& a) -> Result<void> {
                  auto server = ours(cloud.servers, cloud.servers_known, a.id, a.token, "server");
                  if (!server) return tl::unexpected(server.error());
@@ -180,6 +183,13 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  const bool duplicate = servers.size() > 1 && current_server(servers) != *server;
                  if (!(*object)->deleting() && (*server)->status != Server::Status::error && !duplicate)
                    return refuse("server " + a.id + " works and its instance is not being deleted");
+                 return {};
+               },
+               [&](const AttachVolume& a) -> Result<void> {
+                 auto volume = ours(cloud.volumes, cloud.volumes_known, a.id, a.token, "volume");
+                 if (!volume) return tl::unexpected(volume.error());
+                 if (!(*volume)->server_id.empty())
+                   return refuse("the volume is attached to server " + (*volume)->server_id);
                  return {};
                },
                [&](const DetachVolume& a) -> Result<void> {

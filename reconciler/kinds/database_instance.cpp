@@ -221,10 +221,13 @@ std::optional<Plan> server_rung(Ladder& ladder) {
                         "the server is off; starting it");
     case Server::Status::build:
       return ladder.wait("WaitingForNova", "nova builds the server");
+    case Server::Status::verify_resize:
+      return ladder.act({CloudAction{ConfirmResize{server.token, server.id}}, {}, Change::live}, "Resizing",
+                        "nova asks to confirm the resize");
     case Server::Status::reboot:
     case Server::Status::resize:
-    case Server::Status::verify_resize:
     case Server::Status::deleting:
+    case Server::Status::unknown:
       return ladder.wait("WaitingForNova", "nova says " + std::string(to_string(server.status)));
     case Server::Status::active:
       break;

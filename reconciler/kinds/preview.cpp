@@ -74,6 +74,11 @@ void apply_expected(World& world, const Action& action) {
         if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->status = Server::Status::active;
       } else if (const auto* a = std::get_if<ResizeServer>(cloud)) {
         if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->flavor = a->to_flavor;
+      } else if (const auto* a = std::get_if<ConfirmResize>(cloud)) {
+        if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->status = Server::Status::active;
+      } else if (const auto* a = std::get_if<AttachVolume>(cloud)) {
+        if (auto v = find(inventory->volumes, a->id); v != inventory->volumes.end())
+          v->server_id = a->server_id, v->status = CloudVolume::Status::in_use;
       } else if (const auto* a = std::get_if<DeleteServer>(cloud)) {
         std::erase_if(inventory->servers, [&](const Server& s) { return s.id == a->id; });
         for (CloudVolume& v : inventory->volumes)

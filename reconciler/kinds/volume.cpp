@@ -110,14 +110,20 @@ Plan plan_volume(const Object& object, const World& world) {
     case CloudVolume::Status::creating:
     case CloudVolume::Status::extending:
     case CloudVolume::Status::deleting:
+    case CloudVolume::Status::unknown:
       status.ready(false, "Progressing", "cinder says " + std::string(to_string(seen->status)));
       return wait(status, "WaitingForCinder", "cinder says " + std::string(to_string(seen->status)));
     case CloudVolume::Status::error:
+    case CloudVolume::Status::error_deleting:
+    case CloudVolume::Status::error_extending:
       status.ready(false, "TerminalError", "cinder says error");
       status.stalled({"CLOUD_DEPENDENCY", "CloudOperator", "cinder reports volume " + seen->id + " in error"});
       return wait(status, "TerminalError", "cinder reports the volume in error");
     case CloudVolume::Status::available:
     case CloudVolume::Status::in_use:
+    case CloudVolume::Status::reserved:
+    case CloudVolume::Status::attaching:
+    case CloudVolume::Status::detaching:
       break;
   }
   if (seen->size_gib < want.size_gib) {

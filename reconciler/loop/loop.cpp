@@ -328,7 +328,7 @@ void Loop::observe() {
   next_observation_ = clock_.monotonic() + options_.observe_period;
   const uint64_t sequence = ++observations_started_;
   executor_.post([this, sequence] {
-    Inventory inventory = cloud_.observe();
+    Inventory inventory = cloud_.observe({});
     inventory.sequence = sequence;
     post(std::move(inventory));
   });
