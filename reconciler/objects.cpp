@@ -1,7 +1,5 @@
 #include "reconciler/objects.hpp"
 
-#include <atomic>
-
 #include "specs/json.hpp"
 
 namespace trove {
@@ -20,12 +18,6 @@ std::string path_of(std::string_view root, const Key& key) {
 std::string padded(int64_t number, int width) {
   std::string digits = std::to_string(number);
   return digits.size() >= static_cast<size_t>(width) ? digits : std::string(width - digits.size(), '0') + digits;
-}
-
-// Two events of one millisecond need two keys; a process-wide counter is enough because one daemon owns a store.
-std::string unique_stamp(Time time) {
-  static std::atomic<uint64_t> counter{0};
-  return padded(time.ms, 13) + "-" + padded(static_cast<int64_t>(counter++ % 1'000'000), 6);
 }
 
 }  // namespace
@@ -239,11 +231,24 @@ void Objects::stage_retained(Txn& txn, const Resource& removed) const {
   }
 }
 
+void Objects::stage_gone(Txn& txn, const Resource& removed) const {
+  if (removed.kind != "Volume" && removed.kind != "DatabaseInstance") return;
+  // A volume that was never seen was never used: what a late create may still make of it holds nothing.
+  const bool unused = removed.kind == "Volume" && removed.status["id"].text().empty();
+  const std::string& policy = unused ? "Delete" : removed.spec["deletionPolicy"].text_or("Retain");
+  Value value = Value::map({{"kind", removed.kind},
+                            {"project", removed.metadata.project},
+                            {"name", removed.metadata.name},
+                            {"policy", policy},
+                            {"time", format_time(clock_.wall())}});
+  txn.ops.push_back({Op::Kind::put, "/gone/" + removed.metadata.uid, dump_json(value), 0});
+}
+
 void Objects::stage_event(Txn& txn, const Event& event) const {
   Event stamped = event;
   if (!stamped.time.set()) stamped.time = clock_.wall();
-  txn.ops.push_back({Op::Kind::put, path_of("/event/", event.object) + "/" + unique_stamp(stamped.time),
-                     dump_json(to_value(stamped)), 0});
+  const std::string stamp = padded(stamped.time.ms, 13) + "-" + padded(static_cast<int64_t>(stamps_++ % 1'000'000), 6);
+  txn.ops.push_back({Op::Kind::put, path_of("/event/", event.object) + "/" + stamp, dump_json(to_value(stamped)), 0});
 }
 
 }  // namespace trove

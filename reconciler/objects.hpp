@@ -1,5 +1,5 @@
 // Resources in the store: the key layout and the transactions on it. The API and the loop both go through this, so that
-// a spec, its history and its events always change together. Thread-safe (it holds no state of its own).
+// a spec, its history and its events always change together. Thread-safe.
 //
 //   /spec/<project>/<Kind>/<name>              {apiVersion, kind, metadata, spec}; revision = metadata.resourceVersion
 //   /status/<project>/<Kind>/<name>            {uid, status}; a status of another uid is ignored
@@ -7,9 +7,12 @@
 //   /event/<project>/<Kind>/<name>/<ms>-<n>    one Event
 //   /action/<ms>-<n>                           the append-only log of what was done to the cloud
 //   /ledger/<uid>/<role>/<incarnation>         intents of creates
+//   /gone/<uid>                                {kind, project, name, policy, time} of an owner that was forgotten
+//   /owner/loop                                the control plane that acts, under its lease
 //   /retained/<project>/Volume/<name>          {uid, id} of a Volume that was deleted with Retain: made again, it is
 //   the same one
 #pragma once
+#include <atomic>
 #include <optional>
 #include <string>
 #include <vector>
@@ -63,6 +66,8 @@ class Objects {
   // with it the data.
   std::string retained_uid(const Key& key);
   void stage_retained(Txn& txn, const Resource& removed) const;
+  // Remembers that an owner of things in the cloud is gone for good: what turns up with its token later is nobody's.
+  void stage_gone(Txn& txn, const Resource& removed) const;
 
   Result<Revision> commit(const Txn& txn) { return store_.commit(txn); }
 
@@ -79,6 +84,7 @@ class Objects {
  private:
   Store& store_;
   const Clock& clock_;
+  mutable std::atomic<uint64_t> stamps_{0};  // two events of one millisecond need two keys
 };
 
 }  // namespace trove

@@ -1,6 +1,7 @@
 #include "reconciler/world.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "specs/decode.hpp"
 
@@ -132,27 +133,63 @@ std::vector<const Server*> World::servers_of(const std::string& uid) const {
   return found;
 }
 
+Ledger& World::edit_ledger() {
+  if (ledger.use_count() != 1) ledger = std::make_shared<Ledger>(*ledger);
+  return const_cast<Ledger&>(*ledger);
+}
+
+bool World::servers_doubtful(const std::string& uid) const {
+  return !inventory->servers_known || ledger->doubtful(uid, Sought::What::server);
+}
+
 namespace {
-// Two that carry one token: the one in use stays. What is surplus is the business of the guard and the collector.
-template <class Thing, class InUse>
-Observed<Thing> only(const std::unordered_multimap<std::string, size_t>& positions, const std::vector<Thing>& things,
-                     const std::string& uid, bool known, InUse in_use) {
+// Two that carry one token: the better one stays.
+template <class Thing, class Better>
+const Thing* best_of(const std::unordered_multimap<std::string, size_t>& positions, const std::vector<Thing>& things,
+                     const std::string& uid, Better better) {
   auto [first, last] = positions.equal_range(uid);
   const Thing* best = nullptr;
   for (auto it = first; it != last; ++it)
-    if (!best || (in_use(things[it->second]) && !in_use(*best))) best = &things[it->second];
-  if (best) return Observed<Thing>::known(*best);
-  return known ? Observed<Thing>::absent() : Observed<Thing>::unknown();
+    if (!best || better(things[it->second], *best)) best = &things[it->second];
+  return best;
 }
 }  // namespace
 
-Observed<CloudVolume> World::volume_of(const std::string& uid) const {
-  return only(volumes_by_uid_, inventory->volumes, uid, inventory->volumes_known,
-              [](const CloudVolume& v) { return !v.server_id.empty(); });
+Observed<CloudVolume> World::volume_of(const std::string& uid, const std::string& bound) const {
+  auto rank = [&](const CloudVolume& v) {
+    return std::tuple(v.server_id.empty(), v.id != bound, v.status == CloudVolume::Status::deleting, v.created);
+  };
+  const CloudVolume* best =
+      best_of(volumes_by_uid_, inventory->volumes, uid, [&](const CloudVolume& a, const CloudVolume& b) {
+        return std::tuple_cat(rank(a), std::tie(a.id)) < std::tuple_cat(rank(b), std::tie(b.id));
+      });
+  if (best) return Observed<CloudVolume>::known(*best);
+  if (!inventory->volumes_known || ledger->doubtful(uid, Sought::What::volume)) return Observed<CloudVolume>::unknown();
+  return Observed<CloudVolume>::absent();
 }
+
 Observed<Port> World::port_of(const std::string& uid) const {
-  return only(ports_by_uid_, inventory->ports, uid, inventory->ports_known,
-              [](const Port& p) { return !p.device_id.empty(); });
+  const Port* best = best_of(ports_by_uid_, inventory->ports, uid, [](const Port& a, const Port& b) {
+    return std::tuple(a.device_id.empty(), a.id) < std::tuple(b.device_id.empty(), b.id);
+  });
+  if (best) return Observed<Port>::known(*best);
+  if (!inventory->ports_known || ledger->doubtful(uid, Sought::What::port)) return Observed<Port>::unknown();
+  return Observed<Port>::absent();
+}
+
+std::vector<const CloudVolume*> World::surplus_volumes(const std::string& uid, const std::string& keep) const {
+  std::vector<const CloudVolume*> surplus;
+  auto [first, last] = volumes_by_uid_.equal_range(uid);
+  for (auto it = first; it != last; ++it) {
+    const CloudVolume& v = inventory->volumes[it->second];
+    if (v.id != keep && v.server_id.empty() && v.status == CloudVolume::Status::available) surplus.push_back(&v);
+  }
+  return surplus;
+}
+
+std::string World::doubt() const {
+  return inventory->trouble.empty() ? "the list does not have what was made; it is looked for directly"
+                                    : inventory->trouble;
 }
 
 int64_t World::flavor_ram_mib(const std::string& flavor) const {

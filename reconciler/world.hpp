@@ -12,6 +12,7 @@
 #include <vector>
 #include "providers/cloud.hpp"
 #include "providers/guest/protocol.hpp"
+#include "reconciler/ledger.hpp"
 #include "specs/kinds/specs.hpp"
 #include "specs/resource.hpp"
 
@@ -54,6 +55,13 @@ struct Failure {
   bool stale = false;  // planned from old facts: looked at again at once, and not worth a word
 };
 
+// An owner that was deleted and forgotten. What still turns up with its token (a request that arrived late) has no
+// other proof that nobody wants it.
+struct Gone {
+  Key key;
+  bool destroy = false;  // its deletionPolicy was Delete
+};
+
 struct KeyHash {
   size_t operator()(const Key& key) const {
     const std::hash<std::string> hash;
@@ -73,6 +81,8 @@ class World {
   std::unordered_map<Key, std::string, KeyHash>
       verifiers;  // of User objects and of instances' root; by key; never printed
   std::map<Key, Failure> failures;
+  std::shared_ptr<const Ledger> ledger = std::make_shared<Ledger>();
+  std::shared_ptr<const std::map<std::string, Gone>> gone = std::make_shared<std::map<std::string, Gone>>();  // by uid
 
   void put(std::shared_ptr<const Object> object);
   void remove(const Key& key);
@@ -88,9 +98,18 @@ class World {
   // For previews: changes the world's own copy of the inventory. `appended` is true when `change` only appended to
   // lists or changed elements in place; otherwise everything is indexed anew.
   void edit_inventory(bool appended, const std::function<void(Inventory&)>& change);
+  // Changes the world's own ledger (a copy of a shared one).
+  Ledger& edit_ledger();
   std::vector<const Server*> servers_of(const std::string& uid) const;
-  Observed<CloudVolume> volume_of(const std::string& uid) const;
+  // True when servers_of() may lack one: the list could not be read, or one that we made is missing without proof.
+  bool servers_doubtful(const std::string& uid) const;
+  // Absent only with proof (ledger.hpp). Of several with one token: the attached one, then `bound`, then the oldest.
+  Observed<CloudVolume> volume_of(const std::string& uid, const std::string& bound = {}) const;
   Observed<Port> port_of(const std::string& uid) const;
+  // The others with that token, unattached: a create that was answered late, and made twice.
+  std::vector<const CloudVolume*> surplus_volumes(const std::string& uid, const std::string& keep) const;
+  // Why an absence is not believed, for conditions.
+  std::string doubt() const;
   int64_t flavor_ram_mib(const std::string& flavor) const;  // 0 = no such flavor
 
  private:

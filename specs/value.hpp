@@ -25,19 +25,26 @@ class Value {
   using List = std::vector<Value>;
   using Map = std::vector<Member>;
 
-  Value() = default;
-  Value(bool b) : data_(b) {}
-  Value(int i) : data_(static_cast<int64_t>(i)) {}
-  Value(unsigned i) : data_(static_cast<int64_t>(i)) {}
-  Value(int64_t i) : data_(i) {}
-  Value(uint64_t i) : data_(static_cast<int64_t>(i)) {}   // callers keep it under 2^63
-  Value(double d) : data_(Number{d, {}}) {}
-  Value(std::string s) : data_(std::move(s)) {}
-  Value(std::string_view s) : data_(std::string(s)) {}
-  Value(const char* s) : data_(std::string(s)) {}
+  // Defined below Member: clang wants that complete where the variant's destructor may be needed.
+  Value() noexcept;
+  Value(const Value& other);
+  Value(Value&& other) noexcept;
+  Value& operator=(const Value& other);
+  Value& operator=(Value&& other) noexcept;
+  ~Value();
+  Value(bool b);
+  Value(int i);
+  Value(unsigned i);
+  Value(int64_t i);
+  Value(uint64_t i);   // callers keep it under 2^63
+  Value(double d);
+  Value(std::string s);
+  Value(std::string_view s);
+  Value(const char* s);
   // A number that remembers how it was written: `version: 8.0` must stay "8.0".
   static Value number(double d, std::string_view spelling);
-  static Value list(List items = {});
+  static Value list();
+  static Value list(List items);
   static Value map();
   static Value map(std::initializer_list<std::pair<std::string_view, Value>> members);
 
@@ -97,5 +104,22 @@ struct Value::Member {
   Value value;
   Position key_at;
 };
+
+inline Value::Value() noexcept = default;
+inline Value::Value(const Value& other) = default;
+inline Value::Value(Value&& other) noexcept = default;
+inline Value& Value::operator=(const Value& other) = default;
+inline Value& Value::operator=(Value&& other) noexcept = default;
+inline Value::~Value() = default;
+inline Value::Value(bool b) : data_(b) {}
+inline Value::Value(int i) : data_(static_cast<int64_t>(i)) {}
+inline Value::Value(unsigned i) : data_(static_cast<int64_t>(i)) {}
+inline Value::Value(int64_t i) : data_(i) {}
+inline Value::Value(uint64_t i) : data_(static_cast<int64_t>(i)) {}
+inline Value::Value(double d) : data_(Number{d, {}}) {}
+inline Value::Value(std::string s) : data_(std::move(s)) {}
+inline Value::Value(std::string_view s) : data_(std::string(s)) {}
+inline Value::Value(const char* s) : data_(std::string(s)) {}
+inline Value Value::list() { return list(List{}); }
 
 }  // namespace trove

@@ -50,8 +50,8 @@ void Snapshot::preload(const std::vector<Resource>& set) {
   for (const Resource& resource : set) wanted[resource.kind].insert(resource.metadata.name);
   for (const auto& [kind, names] : wanted) {
     if (names.size() < kSweepFrom) continue;
-    sweep(kind, [&](const Key& key, const KeyValue& item) {
-      if (names.contains(key.name)) keep(key, item.value, item.modified);
+    sweep(kind, [&, these = &names](const Key& key, const KeyValue& item) {  // clang 14 captures no bindings
+      if (these->contains(key.name)) keep(key, item.value, item.modified);
     });
     for (const std::string& name : names) known_.emplace(Key{project_, kind, name}, std::nullopt);
   }

@@ -41,6 +41,18 @@ Result<const Object*> Guardian::owner(const Action& action, const World& world, 
   return object;
 }
 
+// What carries the token of an owner that was deleted and forgotten, by our own record; never of one that we just do
+// not know.
+Result<const Gone*> Guardian::orphan(const Action& action, const World& world, const std::string& uid) const {
+  auto gone = world.gone->find(uid);
+  if (gone == world.gone->end() || action.object.name != uid)
+    return refuse("there is no record that the owner " + uid + " was deleted");
+  auto fresh = read_(gone->second.key);
+  if (!fresh) return tl::unexpected(fresh.error());
+  if (*fresh && (*fresh)->metadata.uid == uid) return refuse("its owner lives");
+  return &gone->second;
+}
+
 Result<void> Guardian::check(const Action& action, const World& world) {
   if (const auto* cloud = std::get_if<CloudAction>(&action.effect)) return check_cloud(*cloud, action, world);
   if (const auto* put = std::get_if<PutGuestDocument>(&action.effect)) return check_document(*put, action, world);
@@ -49,10 +61,14 @@ Result<void> Guardian::check(const Action& action, const World& world) {
     const Object* object = world.find(remove->key);
     if (!object || object->meta().uid != remove->uid) return fail(Code::not_found, "the object is gone already");
     if (remove->key.kind == "DatabaseInstance" && !common_of(object->spec).observe_only) {
-      if (!world.inventory->servers_known || !world.inventory->ports_known) return refuse("the cloud is unknown");
+      if (world.servers_doubtful(remove->uid) || world.port_of(remove->uid).is_unknown())
+        return refuse("the cloud is unknown");
       if (!world.servers_of(remove->uid).empty() || world.port_of(remove->uid).is_known())
         return refuse("servers or ports of " + to_string(remove->key) + " still exist");
     }
+    if (remove->key.kind == "Volume" && !common_of(object->spec).observe_only &&
+        common_of(object->spec).deletion == Common::Deletion::remove && !world.volume_of(remove->uid).is_absent())
+      return refuse("the cloud volume of " + to_string(remove->key) + " is not known to be gone");
     if (!object->deleting() && remove->key.kind != "Operation")
       return refuse(to_string(remove->key) + " is not being deleted");
     return {};
@@ -92,8 +108,9 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
   const Inventory& cloud = *world.inventory;
   return std::visit(
       Overload{[&](const CreatePort& a) -> Result<void> {
-                 if (!cloud.ports_known) return refuse("the port list is unknown");
-                 if (world.port_of(a.token.uid).is_known()) return refuse("a port with this token exists");
+                 const Observed<Port> seen = world.port_of(a.token.uid);
+                 if (seen.is_unknown()) return refuse("the ports are unknown");
+                 if (seen.is_known()) return refuse("a port with this token exists");
                  return owner(whole, world, a.token.uid).map([](auto) {});
                },
                [&](const UpdatePort& a) -> Result<void> {
@@ -102,6 +119,7 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                [&](const DeletePort& a) -> Result<void> {
                  auto port = ours(cloud.ports, cloud.ports_known, a.id, a.token, "port");
                  if (!port) return tl::unexpected(port.error());
+                 if (whole.object.kind == kOrphan) return orphan(whole, world, a.token.uid).map([](auto) {});
                  auto object = owner(whole, world, a.token.uid);
                  if (!object) return tl::unexpected(object.error());
                  if (!(*object)->deleting())
@@ -111,8 +129,9 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  return {};
                },
                [&](const CreateVolume& a) -> Result<void> {
-                 if (!cloud.volumes_known) return refuse("the volume list is unknown");
-                 if (world.volume_of(a.token.uid).is_known()) return refuse("a volume with this token exists");
+                 const Observed<CloudVolume> seen = world.volume_of(a.token.uid);
+                 if (seen.is_unknown()) return refuse("the volumes are unknown");
+                 if (seen.is_known()) return refuse("a volume with this token exists");
                  auto object = owner(whole, world, a.token.uid);
                  if (!object) return tl::unexpected(object.error());
                  if (!(*object)->resource.status["id"].text().empty())
@@ -130,10 +149,21 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  if (!volume) return tl::unexpected(volume.error());
                  if (!(*volume)->server_id.empty())
                    return refuse("the volume is attached to server " + (*volume)->server_id);
+                 if (whole.object.kind == kOrphan) {
+                   auto gone = orphan(whole, world, a.token.uid);
+                   if (!gone) return tl::unexpected(gone.error());
+                   if (!(*gone)->destroy) return refuse("the volume's object was deleted with deletionPolicy Retain");
+                   return {};
+                 }
                  auto fresh = read_(whole.object);
                  if (!fresh) return tl::unexpected(fresh.error());
                  if (!*fresh || (*fresh)->metadata.uid != a.token.uid)
                    return refuse("the volume's object is not the one it names");
+                 // A second one from a create that was answered late: empty, for it was never attached, while the one
+                 // that the object is bound to is there.
+                 const std::string& bound = (*fresh)->status["id"].text();
+                 if (!bound.empty() && a.id != bound && (*volume)->status == CloudVolume::Status::available)
+                   if (const CloudVolume* kept = by_id(cloud.volumes, bound); kept && kept->token == a.token) return {};
                  if (!(*fresh)->deleting() || (*fresh)->spec["deletionPolicy"].text() != "Delete")
                    return refuse("data goes only when its object is deleted with deletionPolicy Delete");
                  return {};
@@ -145,6 +175,10 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  if (!object) return tl::unexpected(object.error());
                  if ((*object)->deleting()) return refuse("the instance is being deleted");
                  if (!world.servers_of(a.token.uid).empty()) return refuse("the instance has a server");
+                 if (world.servers_doubtful(a.token.uid))
+                   return refuse("a server that was made is not known to be gone");
+                 if (const Observed<Port> port = world.port_of(a.token.uid); !port.is_known() || port->id != a.port_id)
+                   return refuse("port " + a.port_id + " is not the instance's");
                  if (!a.volume_id.empty()) {
                    const CloudVolume* volume = by_id(cloud.volumes, a.volume_id);
                    if (!volume) return refuse("volume " + a.volume_id + " is not in the cloud");
@@ -177,6 +211,7 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                [&](const DeleteServer& a) -> Result<void> {
                  auto server = ours(cloud.servers, cloud.servers_known, a.id, a.token, "server");
                  if (!server) return tl::unexpected(server.error());
+                 if (whole.object.kind == kOrphan) return orphan(whole, world, a.token.uid).map([](auto) {});
                  auto object = owner(whole, world, a.token.uid);
                  if (!object) return tl::unexpected(object.error());
                  const auto servers = world.servers_of(a.token.uid);

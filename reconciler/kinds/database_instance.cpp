@@ -45,11 +45,15 @@ Plan plan_deletion(Ladder& ladder) {
     return ladder.unknown("the cloud could not be read: " + world.inventory->trouble);
   const auto servers = world.servers_of(object.meta().uid);
   for (const Server* server : servers)
+    if (server->status == Server::Status::unknown)
+      return wait("nova does not know what server " + server->id + " does");
+  for (const Server* server : servers)
     if (server->status != Server::Status::deleting)
       return act(
           {CloudAction{DeleteServer{server->token, server->id}}, {}, Change::none, "the database stops for good"},
           "deleting server " + server->id);
   if (!servers.empty()) return wait("nova deletes the server");
+  if (world.servers_doubtful(object.meta().uid)) return wait("making sure that the server is gone");
   for (const Key& key : world.referrers(object.key())) {
     const Object* owned = world.find(key);
     if (!owned || !owned_by(*owned, object) || owned->deleting()) continue;
@@ -69,6 +73,7 @@ Plan plan_deletion(Ladder& ladder) {
     if (owned && key.kind == "Volume" && owned_by(*owned, object)) return wait("waiting for " + to_string(key));
   }
   const Observed<Port> port = world.port_of(object.meta().uid);
+  if (port.is_unknown()) return wait("making sure that the port is gone");
   if (port.is_known())
     return act({CloudAction{DeletePort{port->token, port->id}}, {}, Change::none}, "deleting port " + port->id);
   return act({RemoveObject{object.key(), object.meta().uid}, {}, Change::none}, "done");
@@ -131,8 +136,8 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
       ladder.plan.actions.push_back({UpdateObject{std::move(follow), what}, object.key(), Change::live});
     }
   }
-  const Observed<CloudVolume> seen = world.volume_of(volume->meta().uid);
-  if (seen.is_unknown()) return ladder.unknown("the cloud's volumes could not be read: " + world.inventory->trouble);
+  const Observed<CloudVolume> seen = world.volume_of(volume->meta().uid, volume->resource.status["id"].text());
+  if (seen.is_unknown()) return ladder.unknown("the cloud's volumes are not known for certain: " + world.doubt());
   if (seen.is_absent()) {
     if (!volume->resource.status["id"].text().empty())
       return ladder.stall({"DATA_SAFETY_HOLD", "User", "the data volume " + key.name + " is gone from the cloud"});
@@ -154,8 +159,7 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
 std::optional<Plan> port_rung(Ladder& ladder) {
   const Object& object = ladder.object;
   const Observed<Port> port = ladder.world.port_of(object.meta().uid);
-  if (port.is_unknown())
-    return ladder.unknown("the cloud's ports could not be read: " + ladder.world.inventory->trouble);
+  if (port.is_unknown()) return ladder.unknown("the cloud's ports are not known for certain: " + ladder.world.doubt());
   std::vector<std::string> cidrs = ladder.want.allowed_cidrs;
   std::sort(cidrs.begin(), cidrs.end());
   if (port.is_absent())
@@ -185,8 +189,13 @@ std::optional<Plan> server_rung(Ladder& ladder) {
   const int64_t last = ladder.before["incarnation"].int_or(0);
   if (!ladder.server) {
     if (!servers.empty()) return ladder.wait("WaitingForNova", "nova deletes the old server");
+    if (world.servers_doubtful(object.meta().uid))
+      return ladder.unknown("the cloud's servers are not known for certain: " + world.doubt());
     const bool was_seen = ladder.before["members"].size() > 0;
-    const int incarnation = static_cast<int>(was_seen ? last + 1 : std::max<int64_t>(last, 1));
+    int incarnation = static_cast<int>(was_seen ? last + 1 : std::max<int64_t>(last, 1));
+    Token newest;
+    if (const Intent* intent = world.ledger->newest(object.meta().uid, "server-0", &newest))
+      incarnation = std::max(incarnation, newest.incarnation + (intent->id.empty() ? 0 : 1));
     const bool again = incarnation > 1;
     return ladder.act({CloudAction{CreateServer{token_of(object, "server-0", incarnation), object.meta().project,
                                                 member_name(object), ladder.want.flavor, ladder.want.datastore_type,
@@ -198,7 +207,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
                       again ? "the server is gone; a new one takes its volume and address" : "creating the server");
   }
   const Server& server = *ladder.server;
-  ladder.status.fields().set("incarnation", server.token.incarnation);
+  ladder.status.fields().set("incarnation", std::max<int64_t>(last, server.token.incarnation));
   Value& members = ladder.status.fields().set("members", Value::list());
   Value::Map& member = members.push_back(Value::map()).mutable_members();
   member.reserve(9);

@@ -58,7 +58,7 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
   const guest::Report& report = *guest.report;
   StatusBuilder& status = ladder.status;
   const bool silent = ladder.world.now - guest.heard > kGuestSilence;
-  ladder.plan.wake = guest.heard + kGuestSilence + Millis{1};
+  if (!silent) ladder.plan.wake = guest.heard + kGuestSilence + Millis{1};  // then only the guest brings news
   const bool running = report.engine_state == "Running";
   if (!report.engine_version.empty())
     status.fields().set("datastore", Value::map({{"resolved", report.engine_version}}));

@@ -52,6 +52,9 @@ struct Action {
 std::string_view action_name(const Action& action);  // "nova.server.create" "guest.apply" "object.create" …
 std::string describe(const Action& action);          // one line for people; no secret
 
+// Actions on what a deleted owner left behind carry this kind and the owner's uid as their object.
+inline constexpr const char* kOrphan = "Orphan";
+
 // Why something is not done, in the words of product.md.
 struct Trouble {
   std::string code;   // CLOUD_QUOTA_EXCEEDED …
@@ -66,6 +69,10 @@ struct Plan {
   bool keep_status = false;     // too little is known to say anything new
   std::string waiting_reason, waiting_message;  // what a person should know when there is no action and no convergence
 };
+
+// What requests that arrived late have left behind: things in the cloud with the token of an owner that was deleted.
+// Servers and ports go; a volume only when its owner's deletionPolicy was Delete.
+std::vector<Action> plan_orphans(const World& world);
 
 // The plan of any object. An unknown kind gives an empty plan.
 Plan plan_object(const Object& object, const World& world);

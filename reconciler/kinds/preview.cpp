@@ -43,6 +43,10 @@ guest::Report obedient(const guest::Document& document, const guest::Report* las
 
 void apply_expected(World& world, const Action& action) {
   if (const auto* cloud = std::get_if<CloudAction>(&action.effect)) {
+    const auto forget = [&](const Token& token) { world.edit_ledger().forget_one(token); };
+    if (const auto* a = std::get_if<DeletePort>(cloud)) forget(a->token);
+    if (const auto* a = std::get_if<DeleteVolume>(cloud)) forget(a->token);
+    if (const auto* a = std::get_if<DeleteServer>(cloud)) forget(a->token);
     const bool removes = std::holds_alternative<DeletePort>(*cloud) || std::holds_alternative<DeleteVolume>(*cloud) ||
                          std::holds_alternative<DeleteServer>(*cloud);
     world.edit_inventory(!removes, [&](Inventory& own) {

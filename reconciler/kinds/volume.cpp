@@ -43,8 +43,8 @@ const Object* user_of(const Object& object, const World& world) {
 Plan plan_volume(const Object& object, const World& world) {
   const auto& want = object.as<VolumeSpec>();
   const Token token{object.meta().uid, "data", 1};
-  const Observed<CloudVolume> seen = world.volume_of(object.meta().uid);
   const std::string bound = object.resource.status["id"].text();
+  const Observed<CloudVolume> seen = world.volume_of(object.meta().uid, bound);
   StatusBuilder status(object, world);
   if (!bound.empty()) status.fields().set("id", bound);
 
@@ -52,7 +52,7 @@ Plan plan_volume(const Object& object, const World& world) {
     Plan plan;
     plan.keep_status = true;
     plan.waiting_reason = "ObservationFailed";
-    plan.waiting_message = "the cloud's volumes could not be read: " + world.inventory->trouble;
+    plan.waiting_message = "the cloud's volumes are not known for certain: " + world.doubt();
     return plan;
   }
   if (seen.is_known()) {
@@ -64,6 +64,10 @@ Plan plan_volume(const Object& object, const World& world) {
     status.phase(to_string(seen->status));
     status.ready(true, "Available");
   }
+  if (seen.is_known() && seen->id == bound && !want.observe_only && !want.suspend)
+    for (const CloudVolume* surplus : world.surplus_volumes(object.meta().uid, bound))
+      return act(status, {CloudAction{DeleteVolume{surplus->token, surplus->id}}, object.key(), Change::none},
+                 "RemovingDuplicate", "volume " + surplus->id + " is a second one, empty and never used");
   if (object.deleting()) {
     status.phase("DELETING").ready(false, "Progressing", "being deleted");
     const Object* user = user_of(object, world);

@@ -10,7 +10,8 @@ namespace {
 
 constexpr int kCommitTries = 3;
 
-// The token of a create, whose intent is stored before the call.
+}  // namespace
+
 const Token* created_token(const CloudAction& action) {
   return std::visit(
       Overload{[](const CreatePort& a) { return &a.token; }, [](const CreateVolume& a) { return &a.token; },
@@ -23,13 +24,15 @@ std::string ledger_key(const Token& token) {
   return "/ledger/" + token.uid + "/" + token.role + "/" + std::to_string(token.incarnation);
 }
 
-Op ledger_op(const Token& token, std::string_view state, const std::string& id, const CloudAction& action, Time now) {
-  Value entry = Value::map({{"state", state}, {"action", action_name(action)}, {"time", format_time(now)}});
+Op ledger_op(const Token& token, std::string_view state, const std::string& id, std::string_view action, Time now) {
+  Value entry = Value::map({{"state", state}, {"time", format_time(now)}});
+  if (!action.empty()) entry.set("action", action);
   if (!id.empty()) entry.set("id", id);
   return {Op::Kind::put, ledger_key(token), dump_json(entry), 0};
 }
 
-}  // namespace
+// A conflict may be the proof that an earlier try arrived.
+bool surely_not_done(Code code) { return code != Code::outcome_unknown && code != Code::conflict; }
 
 Loop::Done Loop::run_actions(Done work) {
   size_t done = 0;
@@ -46,7 +49,7 @@ Loop::Done Loop::run_actions(Done work) {
 
 Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
   auto commit = [&](const Txn& txn) -> Result<Outcome> {
-    Result<Revision> at = objects_.commit(txn);
+    Result<Revision> at = this->commit(txn);
     if (!at) return tl::unexpected(at.error());
     revision = std::max(revision, *at);
     return Outcome{};
@@ -71,15 +74,19 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
             const Token* token = created_token(a);
             if (token) {
               Txn intent;
-              intent.ops.push_back(ledger_op(*token, "SENT", "", a, clock_.wall()));
+              intent.ops.push_back(ledger_op(*token, "SENT", "", action_name(a), clock_.wall()));
               // Not commit(): nobody watches the ledger, so nobody would ever see its revision come by.
-              if (Result<Revision> stored = objects_.commit(intent); !stored) return tl::unexpected(stored.error());
+              if (Result<Revision> stored = this->commit(intent); !stored) return tl::unexpected(stored.error());
             }
+            if (!leader_.sure()) return fail(Code::unavailable, "this control plane leads no more");
             Result<Outcome> outcome = cloud_.perform(a);
-            if (token && outcome) {
+            if (token) {
               Txn known;
-              known.ops.push_back(ledger_op(*token, "CREATED", outcome->id, a, clock_.wall()));
-              objects_.store().commit_async(std::move(known), [](Result<Revision>) {});
+              if (outcome)
+                known.ops.push_back(ledger_op(*token, "CREATED", outcome->id, action_name(a), clock_.wall()));
+              else if (surely_not_done(outcome.error().code))
+                known.ops.push_back({Op::Kind::remove, ledger_key(*token), "", 0});
+              if (!known.ops.empty()) commit_later(std::move(known));
             }
             return outcome;
           },
@@ -120,6 +127,7 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
             return edit(a.key, a.uid, [&](Resource& resource, Txn& txn) {
               objects_.stage_remove(txn, resource);
               objects_.stage_retained(txn, resource);
+              objects_.stage_gone(txn, resource);
               objects_.stage_event(txn, {clock_.wall(), "Normal", a.key, "delete", author, "gone"});
               const std::string prefix = "/ledger/" + a.uid + "/";
               if (auto intents = objects_.store().range(prefix, prefix_end(prefix), 100))
@@ -150,7 +158,7 @@ Result<Revision> Loop::generate_secret(const GenerateSecret& generate) {
   Txn txn;
   objects_.stage_put(txn, secret, "system:" + generate.owner.kind + "/" + generate.owner.name);
   objects_.stage_event(txn, {clock_.wall(), "Normal", secret.key(), "secret.generate", "system", "generated"});
-  return objects_.commit(txn);
+  return commit(std::move(txn));
 }
 
 // The append-only log of what was done to the cloud, and the events that people read.
@@ -181,7 +189,7 @@ void Loop::record(const Done& done) {
       objects_.stage_event(txn, {world_.now, item.outcome ? "Normal" : "Warning", done.key,
                                  std::string(action_name(item.action)), "system", std::move(message)});
   }
-  if (!txn.ops.empty()) objects_.store().commit_async(std::move(txn), [](Result<Revision>) {});
+  if (!txn.ops.empty()) commit_later(std::move(txn));
 }
 
 // Keeps events and the action log within their bounds. Seldom, and in few transactions.
@@ -213,10 +221,11 @@ void Loop::sweep() {
         }
       }
       if (txn.ops.size() > kMaxTxnOps) txn.ops.resize(kMaxTxnOps);
-      if (!txn.ops.empty()) objects_.store().commit_async(std::move(txn), [](Result<Revision>) {});
+      if (!txn.ops.empty()) commit_later(std::move(txn));
     };
     trim("/action/", kMaxActionLog, 0);
     trim("/event/", 0, kMaxEventsPerObject);
+    trim("/gone/", kMaxGone, 0);
   });
 }
 

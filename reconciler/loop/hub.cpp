@@ -43,6 +43,14 @@ void Hub::retire(const Token& server) {
   changed_.notify_all();
 }
 
+void Hub::retire_all() {
+  {
+    std::lock_guard lock(mutex_);
+    entries_.clear();
+  }
+  changed_.notify_all();
+}
+
 std::optional<std::string> Hub::authenticate(std::string_view bearer) {
   const size_t dot = bearer.rfind('.');
   if (dot == std::string_view::npos) return std::nullopt;
@@ -63,7 +71,8 @@ Result<std::optional<guest::Document>> Hub::document(const std::string& server, 
     auto entry = entries_.find(server);
     return entry != entries_.end() && entry->second.digest != after;
   };
-  changed_.wait_for(lock, wait, news);
+  // A wait of nothing must not ask the kernel: even a deadline in the past costs a sleep of its timer's slack.
+  if (wait > Millis{0}) changed_.wait_for(lock, wait, news);
   auto entry = entries_.find(server);
   if (entry == entries_.end() || entry->second.digest == after || stopping_) return std::optional<guest::Document>{};
   return std::optional<guest::Document>(entry->second.document);

@@ -26,6 +26,7 @@ class Hub final : public GuestHub {
   std::string put(const Token& server, const guest::Document& planned);
   // Servers that exist: guests of others, and of lower incarnations, are turned away.
   void retire(const Token& server);
+  void retire_all();  // this control plane leads no more: another one has the documents
 
   std::optional<std::string> authenticate(std::string_view bearer) override;
   Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after,

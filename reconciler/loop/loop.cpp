@@ -29,6 +29,7 @@ Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Execu
       clock_(clock),
       rng_(rng),
       options_(options),
+      leader_(objects.store(), clock, new_uid(rng)),
       guard_([this](const Key& key) { return objects_.get(key); }),
       verifiers_(sealer) {
   world_.started = clock_.wall();
@@ -43,6 +44,16 @@ Loop::~Loop() { (void)objects_.store().commit({}); }
 
 Result<Revision> Loop::load() {
   std::lock_guard world_lock(world_mutex_);
+  led_ = leader_.tick();
+  return read_all();
+}
+
+Result<Revision> Loop::read_all() {
+  world_ = World();
+  world_.started = world_.now = clock_.wall();
+  key_of_uid_.clear();
+  owner_digests_.clear();
+  if (auto memory = load_memory(); !memory) return tl::unexpected(memory.error());
   // Specs first; a status that is newer than its spec does no harm, the other way round would miss one.
   std::map<Key, Resource> resources;
   Revision revision = 0;
@@ -86,8 +97,63 @@ Result<Revision> Loop::load() {
     verifiers_.refresh(world_, key);
     queue_.add(key, Priority::resync, Millis{0});
   }
-  revision_ = revision;
+  revision_ = std::max(revision_, revision);
   return revision;
+}
+
+Result<void> Loop::load_memory() {
+  Ledger ledger;
+  auto gone = std::make_shared<std::map<std::string, Gone>>();
+  auto each = [&](const std::string& prefix, auto take) -> Result<void> {
+    std::string first = prefix;
+    while (true) {
+      auto page = objects_.store().range(first, prefix_end(prefix), 1000);
+      if (!page) return tl::unexpected(page.error());
+      for (const KeyValue& item : page->items) {
+        first = item.key + std::string(1, '\0');
+        Result<Value> value = parse_json(item.value);
+        if (!value) {
+          log::error("a stored record cannot be read", {{"key", item.key}, {"why", value.error().message}});
+          continue;
+        }
+        take(item.key.substr(prefix.size()), *value);
+      }
+      if (!page->more) return {};
+    }
+  };
+  const Millis now = clock_.monotonic();
+  auto intents = each("/ledger/", [&](const std::string& path, const Value& value) {
+    // <uid>/<role>/<incarnation>
+    const size_t last = path.rfind('/'), first = path.find('/');
+    if (first == last) return;
+    const Token token{path.substr(0, first), path.substr(first + 1, last - first - 1),
+                      std::atoi(path.c_str() + last + 1)};
+    ledger.sent(token, now);
+    if (const std::string& id = value["id"].text(); !id.empty()) ledger.created(token, id, now);
+  });
+  if (!intents) return intents;
+  auto owners = each("/gone/", [&](const std::string& uid, const Value& value) {
+    (*gone)[uid] = {{value["project"].text(), value["kind"].text(), value["name"].text()},
+                    value["policy"].text() == "Delete"};
+  });
+  if (!owners) return owners;
+  world_.ledger = std::make_shared<Ledger>(std::move(ledger));
+  world_.gone = std::move(gone);
+  return {};
+}
+
+Result<Revision> Loop::commit(Txn txn) {
+  leader_.fence(txn);
+  Result<Revision> done = objects_.commit(txn);
+  if (!done && done.error().code == Code::conflict) leader_.suspect();
+  return done;
+}
+
+void Loop::commit_later(Txn txn) {
+  leader_.fence(txn);
+  objects_.store().commit_async(std::move(txn), [this](Result<Revision> done) {
+    if (!done && done.error().code == Code::conflict) leader_.suspect();
+  });
 }
 
 void Loop::post(Input input) {
@@ -132,6 +198,15 @@ Millis Loop::step() {
   std::lock_guard world_lock(world_mutex_);
   const Millis now = clock_.monotonic();
   world_.now = clock_.wall();
+  const bool leads = leader_.tick();
+  if (leads && !led_) {
+    // Somebody else may have led: whatever is remembered here may be old.
+    log::info("leading", {{"epoch", leader_.epoch()}});
+    if (!read_all()) return kLeaseRetry;
+    next_observation_ = now;
+  }
+  if (led_ && !leads) hub_.retire_all();
+  led_ = leads;
   std::vector<Input> inputs;
   std::map<std::string, guest::Report> reports;
   bool look = false;
@@ -143,6 +218,10 @@ Millis Loop::step() {
   }
   for (Input& input : inputs) std::visit([this](auto& i) { take(std::move(i)); }, input);
   for (auto& [server, report] : reports) take_report(server, std::move(report));
+  if (!leads) {
+    Millis wait = std::max(Millis{1}, leader_.next_tick() - now);
+    return std::min(wait, options_.longest_wait);
+  }
   if (now >= next_save_) {
     std::set<Key> unsaved;
     {
@@ -168,7 +247,7 @@ Millis Loop::step() {
     next_sweep_ = now + kSweepPeriod;
     sweep();
   }
-  Millis wait = std::min(options_.longest_wait, next_observation_ - now);
+  Millis wait = std::min({options_.longest_wait, next_observation_ - now, leader_.next_tick() - now});
   if (auto due = queue_.next_due(); due && in_flight_ < kMaxInFlight) wait = std::min(wait, *due - now);
   {
     std::lock_guard lock(inbox_mutex_);
@@ -213,6 +292,13 @@ void Loop::take(WatchBatch batch) {
       // The load may have been newer than this event.
       if (!gone || gone->meta().resource_version > event.revision) continue;
       const std::vector<Key> affected = world_.affected_by(*key);
+      if (key->kind == "DatabaseInstance" || key->kind == "Volume") {
+        auto owners = std::make_shared<std::map<std::string, Gone>>(*world_.gone);
+        const bool unused = key->kind == "Volume" && gone->resource.status["id"].text().empty();
+        (*owners)[gone->meta().uid] = {*key, unused || common_of(gone->spec).deletion == Common::Deletion::remove};
+        world_.gone = std::move(owners);
+        world_.edit_ledger().forget(gone->meta().uid);
+      }
       key_of_uid_.erase(gone->meta().uid);
       owner_digests_.erase(gone->meta().uid);
       world_.remove(*key);
@@ -233,6 +319,14 @@ void Loop::take(WatchBatch batch) {
     if (old && old->meta().uid == resource->metadata.uid) resource->status = old->resource.status;
     if (old) touch(*key, Priority::event);  // what it referred to before
     key_of_uid_[resource->metadata.uid] = *key;
+    if (world_.gone->contains(resource->metadata.uid)) {  // made again, with its data
+      auto gone = std::make_shared<std::map<std::string, Gone>>(*world_.gone);
+      gone->erase(resource->metadata.uid);
+      world_.gone = std::move(gone);
+      Txn txn;
+      txn.ops.push_back({Op::Kind::remove, "/gone/" + resource->metadata.uid, "", 0});
+      commit_later(std::move(txn));
+    }
     world_.failures.erase(*key);  // any change of the inputs earns a new try
     world_.put(make_object(std::move(*resource)));
     touch(*key, Priority::user);
@@ -266,6 +360,12 @@ void Loop::take(Inventory inventory) {
     const size_t slash = o.key.find('/');
     if (slash != std::string::npos) mix(o.key.substr(slash + 1), o.key);
   }
+  Ledger::News news = world_.edit_ledger().observe(inventory, clock_.monotonic());
+  Txn remember;
+  for (const Token& token : news.adopted)
+    remember.ops.push_back(ledger_op(token, "CREATED", world_.ledger->intents().at(token).id, "", world_.now));
+  for (const Token& token : news.finished) remember.ops.push_back({Op::Kind::remove, ledger_key(token), "", 0});
+  if (!remember.ops.empty()) commit_later(std::move(remember));
   const bool known_changed = inventory.servers_known != world_.inventory->servers_known ||
                              inventory.volumes_known != world_.inventory->volumes_known ||
                              inventory.ports_known != world_.inventory->ports_known ||
@@ -292,6 +392,7 @@ void Loop::take(Inventory inventory) {
   world_.set_inventory(std::make_shared<Inventory>(std::move(inventory)));
   if (known_changed)
     for (const auto& [key, object] : world_.objects()) queue_.add(key, Priority::resync, Millis{0});
+  changed.insert(news.uids.begin(), news.uids.end());
   for (const std::string& uid : changed)
     if (auto key = key_of_uid_.find(uid); key != key_of_uid_.end()) touch(key->second, Priority::event);
   for (auto& [key, state] : states_)
@@ -299,6 +400,26 @@ void Loop::take(Inventory inventory) {
       state.needs_inventory = 0;
       queue_.add(key, Priority::event, Millis{0});
     }
+  if (auto look = world_.ledger->next_look(clock_.monotonic()))
+    next_observation_ = std::min(next_observation_, std::max(*look, clock_.monotonic() + Millis{1}));
+  collect_orphans();
+}
+
+// What was left behind by requests that arrived after their owner had gone.
+void Loop::collect_orphans() {
+  if (!leader_.sure()) return;
+  for (Action& action : plan_orphans(world_)) {
+    const Key key = action.object;
+    if (states_[key].in_flight) continue;
+    auto failure = world_.failures.find(key);
+    if (failure != world_.failures.end() && world_.now < failure->second.next_retry) continue;
+    if (Result<void> allowed = guard_.check(action, world_); !allowed) {
+      ++refused_;
+      note_failure(key, action, allowed.error());
+      continue;
+    }
+    perform(key, {std::move(action)});
+  }
 }
 
 void Loop::take_report(const std::string& server, guest::Report report) {
@@ -310,7 +431,7 @@ void Loop::take_report(const std::string& server, guest::Report report) {
   Txn txn;
   for (const std::string& repair : report.events)
     objects_.stage_event(txn, {world_.now, "Warning", owner->second, "guest.repair", "system", repair});
-  if (!txn.ops.empty()) objects_.store().commit_async(std::move(txn), [](Result<Revision>) {});
+  if (!txn.ops.empty()) commit_later(std::move(txn));
   report.events.clear();
   const bool was_silent = !guest.report || world_.now - guest.heard > Millis{60'000};
   const bool news = was_silent || !(*guest.report == report);
@@ -327,8 +448,8 @@ void Loop::observe() {
   observing_ = true;
   next_observation_ = clock_.monotonic() + options_.observe_period;
   const uint64_t sequence = ++observations_started_;
-  executor_.post([this, sequence] {
-    Inventory inventory = cloud_.observe({});
+  executor_.post([this, sequence, sought = world_.ledger->sought()] {
+    Inventory inventory = cloud_.observe(sought);
     inventory.sequence = sequence;
     post(std::move(inventory));
   });
@@ -436,8 +557,10 @@ void Loop::write_status(const Object& object, Value status) {
 
 void Loop::save_status(const Key& key, Txn txn) {
   // A conflict means that the object is gone: its status goes with it. Anything else (a full disk) is tried again.
+  leader_.fence(txn);
   objects_.store().commit_async(std::move(txn), [this, key](Result<Revision> written) {
-    if (written || written.error().code == Code::conflict) return;
+    if (written) return;
+    if (written.error().code == Code::conflict) return leader_.suspect();
     log::error("a status could not be written", {{"key", to_string(key)}, {"why", written.error().message}});
     std::lock_guard lock(inbox_mutex_);
     unsaved_.insert(key);
@@ -449,6 +572,9 @@ void Loop::perform(const Key& key, std::vector<Action> actions) {
   ++in_flight_;
   Done work;
   work.key = key;
+  for (const Action& action : actions)
+    if (const auto* cloud = std::get_if<CloudAction>(&action.effect))
+      if (const Token* token = created_token(*cloud)) world_.edit_ledger().sent(*token, clock_.monotonic());
   for (Action& action : actions) work.items.push_back({std::move(action), Outcome{}, Millis{0}});
   executor_.post([this, work = std::move(work)]() mutable { post(run_actions(std::move(work))); });
 }
@@ -463,6 +589,7 @@ void Loop::take(Done done) {
   for (const Done::Item& item : done.items) {
     if (std::holds_alternative<CloudAction>(item.action.effect)) {
       state.needs_inventory = observations_started_ + 1;
+      note_outcome(std::get<CloudAction>(item.action.effect), item.outcome);
     }
     if (item.outcome) {
       ++actions_;
@@ -482,6 +609,21 @@ void Loop::take(Done done) {
   }
   if (state.needs_inventory > world_.inventory->sequence) observe();
   queue_.add(done.key, Priority::event, Millis{0});
+}
+
+// Into the ledger's memory; run_action() has written the store's.
+void Loop::note_outcome(const CloudAction& action, const Result<Outcome>& outcome) {
+  Ledger& ledger = world_.edit_ledger();
+  if (const Token* token = created_token(action)) {
+    if (outcome)
+      ledger.created(*token, outcome->id, clock_.monotonic());
+    else if (surely_not_done(outcome.error().code))
+      ledger.refused(*token);
+  } else if (outcome) {
+    if (const auto* a = std::get_if<DeletePort>(&action)) ledger.deleted(a->token, a->id);
+    if (const auto* a = std::get_if<DeleteVolume>(&action)) ledger.deleted(a->token, a->id);
+    if (const auto* a = std::get_if<DeleteServer>(&action)) ledger.deleted(a->token, a->id);
+  }
 }
 
 void Loop::note_failure(const Key& key, const Action& action, const Error& error) {

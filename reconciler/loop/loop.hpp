@@ -13,6 +13,7 @@
 #include "reconciler/guard/guard.hpp"
 #include "reconciler/loop/executor.hpp"
 #include "reconciler/loop/hub.hpp"
+#include "reconciler/loop/leader.hpp"
 #include "reconciler/loop/queue.hpp"
 #include "reconciler/objects.hpp"
 #include "reconciler/secrets.hpp"
@@ -27,6 +28,7 @@ inline constexpr size_t kMaxInFlight = 64;           // effects out at once
 inline constexpr size_t kMaxEventsPerObject = 200;   // older ones are swept
 inline constexpr size_t kMaxRepairsPerReport = 100;  // sentences kept until the loop has read them
 inline constexpr size_t kMaxActionLog = 20'000;
+inline constexpr size_t kMaxGone = 100'000;  // owners remembered after their end
 
 class Loop final : public PlanSource, public LoopStatus {
  public:
@@ -55,6 +57,7 @@ class Loop final : public PlanSource, public LoopStatus {
   Result<Value> plan_of(const Key& key) override;
   LoopHealth health() override;
   World snapshot();  // a copy of all facts as they are now
+  bool leading() const { return leader_.sure(); }
 
  private:
   struct Done {  // of the actions of one key
@@ -89,10 +92,16 @@ class Loop final : public PlanSource, public LoopStatus {
   Result<Outcome> run_action(const Action& action, Revision& revision);
   Result<Revision> generate_secret(const GenerateSecret& generate);
   void record(const Done& done);
+  void note_outcome(const CloudAction& action, const Result<Outcome>& outcome);
   void note_failure(const Key& key, const Action& action, const Error& error);
   void touch(const Key& key, Priority priority);  // the key and everything that may read it
   void observe();
+  void collect_orphans();
   void sweep();
+  Result<Revision> read_all();       // world_mutex_ held
+  Result<void> load_memory();        // ledger and gone owners
+  Result<Revision> commit(Txn txn);  // fenced
+  void commit_later(Txn txn);        // fenced, without waiting; for what may be lost
   Value plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
                      const std::vector<Key>& removed);
 
@@ -115,6 +124,8 @@ class Loop final : public PlanSource, public LoopStatus {
 
   std::mutex world_mutex_;  // held by step(); plan() copies under it
   World world_;
+  Leader leader_;
+  bool led_ = false;  // at the last step
   Guardian guard_;
   Verifiers verifiers_;
   KeyQueue queue_;
@@ -130,5 +141,12 @@ class Loop final : public PlanSource, public LoopStatus {
   size_t in_flight_ = 0;
   uint64_t passes_ = 0, actions_ = 0, failures_ = 0, refused_ = 0;
 };
+
+// The token of a create, whose intent is stored before the call; null: not a create.
+const Token* created_token(const CloudAction& action);
+std::string ledger_key(const Token& token);
+Op ledger_op(const Token& token, std::string_view state, const std::string& id, std::string_view action, Time now);
+// False when a create may have taken effect, or may yet: then its token is looked for.
+bool surely_not_done(Code code);
 
 }  // namespace trove

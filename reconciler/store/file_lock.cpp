@@ -26,13 +26,25 @@ std::filesystem::path directory_of(const std::string& path) {
   return directory.empty() ? std::filesystem::path(".") : directory;
 }
 
+Result<void> sync_directory(const std::filesystem::path& directory) {
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return failed("open", directory);
+  const bool ok = ::fsync(fd) == 0;
+  auto error = failed("sync", directory);
+  ::close(fd);
+  if (!ok) return error;
+  return {};
+}
+
+// A new directory is as durable as its name in the one above it.
 Result<void> make_directories(const std::filesystem::path& directory) {
   struct stat st {};
   if (::stat(directory.c_str(), &st) == 0) return {};
-  if (directory.has_parent_path() && directory.parent_path() != directory)
-    if (auto ok = make_directories(directory.parent_path()); !ok) return ok;
+  const auto above = directory_of(directory);
+  if (above != directory)
+    if (auto ok = make_directories(above); !ok) return ok;
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return failed("make the directory", directory);
-  return {};
+  return sync_directory(above);
 }
 
 }  // namespace
@@ -81,18 +93,15 @@ Result<void> prepare_private_file(const std::string& path) {
     return error;
   }
   ::close(fd);
-  return sync_directory_of(path);
+  if (auto ok = sync_directory(directory); !ok) return ok;
+  // Whoever made the directory may have done so a moment ago and not have waited for the disk. Where this process may
+  // not look into the one above it, that was an administrator, long before.
+  std::error_code unknown;
+  const auto above = std::filesystem::canonical(directory, unknown).parent_path();
+  if (unknown || ::access(above.c_str(), R_OK) != 0) return {};
+  return sync_directory(above);
 }
 
-Result<void> sync_directory_of(const std::string& path) {
-  const auto directory = directory_of(path);
-  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return failed("open", directory);
-  const bool ok = ::fsync(fd) == 0;
-  auto error = failed("sync", directory);
-  ::close(fd);
-  if (!ok) return error;
-  return {};
-}
+Result<void> sync_directory_of(const std::string& path) { return sync_directory(directory_of(path)); }
 
 }  // namespace trove

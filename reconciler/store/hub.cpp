@@ -119,9 +119,11 @@ WatchBatch WatchHub::next(Watcher& watcher, Millis wait) {
     lock.lock();
     if (--active_reads_ == 0) reads_done_.notify_all();
   }
-  watcher.wake_.wait_for(lock, wait, [&] {
-    return watcher.pending_ || watcher.cancelled_ || watcher.compacted_ || closed_;
-  });
+  // A wait of nothing must not ask the kernel: even a deadline in the past costs a sleep of its timer's slack.
+  if (wait > Millis{0})
+    watcher.wake_.wait_for(lock, wait, [&] {
+      return watcher.pending_ || watcher.cancelled_ || watcher.compacted_ || closed_;
+    });
   while (watcher.pending_ && !watcher.cancelled_ && !watcher.compacted_ && !closed_ && batch.events.empty()) {
     if (watcher.position_ + 1 < floor_) {
       watcher.compacted_ = true;

@@ -1,0 +1,153 @@
+#include "reconciler/ledger.hpp"
+
+#include <algorithm>
+
+namespace trove {
+namespace {
+
+constexpr int kProofs = 2;
+
+Token first_of(const std::string& uid) { return {uid, "", 0}; }
+
+}  // namespace
+
+bool Intent::gone() const {
+  if (listed) return false;
+  if (!id.empty()) return proofs >= (deleted ? 1 : kProofs);
+  if (what != Sought::What::volume) return proofs >= 1;
+  return proofs >= kProofs && proven - since >= kLatePatience;
+}
+
+std::optional<Sought::What> Ledger::what_of(const Token& token) {
+  if (token.role.starts_with("server-")) return Sought::What::server;
+  if (token.role.starts_with("port-")) return Sought::What::port;
+  if (token.role == "data") return Sought::What::volume;
+  return std::nullopt;
+}
+
+void Ledger::sent(const Token& token, Millis now) {
+  const auto what = what_of(token);
+  if (!what) return;
+  Intent intent;
+  intent.what = *what;
+  intent.since = now;
+  intents_[token] = std::move(intent);
+}
+
+void Ledger::created(const Token& token, std::string id, Millis now) {
+  const auto what = what_of(token);
+  if (!what) return;
+  Intent& intent = intents_[token];
+  if (intent.since == Millis{0}) intent.since = now;
+  intent.what = *what;
+  intent.id = std::move(id);
+  intent.proofs = 0;
+}
+
+void Ledger::refused(const Token& token) {
+  auto found = intents_.find(token);
+  if (found != intents_.end() && found->second.id.empty()) intents_.erase(found);
+}
+
+void Ledger::deleted(const Token& token, const std::string& id) {
+  auto found = intents_.find(token);
+  if (found != intents_.end() && found->second.id == id) found->second.deleted = true;
+}
+
+void Ledger::forget(const std::string& uid) {
+  auto it = intents_.lower_bound(first_of(uid));
+  while (it != intents_.end() && it->first.uid == uid) it = intents_.erase(it);
+}
+
+Ledger::News Ledger::observe(const Inventory& seen, Millis now) {
+  News news;
+  auto known = [&](Sought::What what) {
+    return what == Sought::What::server   ? seen.servers_known
+           : what == Sought::What::volume ? seen.volumes_known
+                                          : seen.ports_known;
+  };
+  for (auto& [token, intent] : intents_)
+    if (known(intent.what)) intent.listed = false;
+  auto found = [&](const Token& token, const std::string& id) {
+    if (token.uid.empty()) return;
+    const auto what = what_of(token);
+    if (!what) return;
+    auto [it, fresh] = intents_.try_emplace(token);
+    Intent& intent = it->second;
+    if (fresh) {  // from before this store, or of a lost ledger
+      intent.what = *what;
+      intent.id = id;
+      intent.since = now;
+    } else if (intent.id.empty()) {
+      intent.id = id;
+      news.adopted.push_back(token);
+      news.uids.insert(token.uid);
+    }
+    intent.listed = true;
+    intent.proofs = 0;
+  };
+  for (const Server& s : seen.servers) found(s.token, s.id);
+  for (const CloudVolume& v : seen.volumes) found(v.token, v.id);
+  for (const Port& p : seen.ports) found(p.token, p.id);
+  for (const Sought& absent : seen.absent) {
+    auto it = intents_.find(absent.token);
+    if (it == intents_.end()) continue;
+    Intent& intent = it->second;
+    if (intent.listed || intent.gone() || intent.id != absent.id) continue;
+    if (intent.proofs > 0 && now - intent.proven < kProofGap) continue;
+    // A volume that was never answered for: proofs count once its patience is over.
+    if (intent.id.empty() && intent.what == Sought::What::volume && now - intent.since < kLatePatience) continue;
+    ++intent.proofs;
+    intent.proven = now;
+    if (intent.gone()) news.uids.insert(absent.token.uid);
+  }
+  for (auto it = intents_.begin(); it != intents_.end();) {
+    const auto next = std::next(it);
+    const bool superseded = next != intents_.end() && next->first.uid == it->first.uid &&
+                            next->first.role == it->first.role && !next->second.id.empty();
+    if (superseded && it->second.gone()) {
+      news.finished.push_back(it->first);
+      intents_.erase(it);
+    }
+    it = next;
+  }
+  return news;
+}
+
+std::vector<Sought> Ledger::sought() const {
+  std::vector<Sought> list;
+  for (const auto& [token, intent] : intents_)
+    if (!intent.listed && !intent.gone()) list.push_back(intent.sought(token));
+  return list;
+}
+
+std::optional<Millis> Ledger::next_look(Millis now) const {
+  std::optional<Millis> soonest;
+  for (const auto& [token, intent] : intents_) {
+    if (intent.listed || intent.gone()) continue;
+    Millis due = intent.proofs > 0 ? intent.proven + kProofGap : now + kProofGap / 4;
+    // A look at once, for what has arrived meanwhile; then when the patience is over.
+    if (intent.id.empty() && intent.what == Sought::What::volume && now - intent.since < kLatePatience)
+      due = intent.since + kLatePatience;
+    if (!soonest || due < *soonest) soonest = due;
+  }
+  return soonest;
+}
+
+bool Ledger::doubtful(const std::string& uid, Sought::What what) const {
+  for (auto it = intents_.lower_bound(first_of(uid)); it != intents_.end() && it->first.uid == uid; ++it)
+    if (it->second.what == what && !it->second.listed && !it->second.gone()) return true;
+  return false;
+}
+
+const Intent* Ledger::newest(const std::string& uid, const std::string& role, Token* token) const {
+  const Intent* best = nullptr;
+  for (auto it = intents_.lower_bound({uid, role, 0});
+       it != intents_.end() && it->first.uid == uid && it->first.role == role; ++it) {
+    best = &it->second;
+    *token = it->first;
+  }
+  return best;
+}
+
+}  // namespace trove

@@ -1,0 +1,64 @@
+// What we asked the cloud to make and what is known of it since: the memory that lists do not have. A list may be older
+// than our last create, or lack what a cell that is down hides; so what we made is absent only after it was looked for
+// directly and not found. Plain data, one writer: the loop (which keeps /ledger in the store alike); plans read it.
+#pragma once
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+#include "providers/cloud.hpp"
+
+namespace trove {
+
+// A create that was never answered may still arrive. Ports and servers are refused by their MAC, port and volume when
+// they arrive twice; a volume has nothing of that kind, so it is waited for as long as a cloud may work on a request.
+inline constexpr Millis kLatePatience{60'000};
+inline constexpr Millis kProofGap{1'000};  // two looks that are one proof each are at least so far apart
+
+struct Intent {
+  Sought::What what = Sought::What::server;
+  std::string id;        // "" = sent and never answered
+  Millis since{0};       // monotonic: when it was sent, or read from the store
+  Millis proven{0};      // monotonic: the last proof
+  int proofs = 0;        // direct looks in a row that did not find it
+  bool listed = false;   // the newest whole list has it
+  bool deleted = false;  // the cloud took our delete
+
+  bool gone() const;
+  Sought sought(const Token& token) const { return {what, token, id}; }
+};
+
+class Ledger {
+ public:
+  static std::optional<Sought::What> what_of(const Token& token);  // by its role; nullopt: not one that is recorded
+
+  void sent(const Token& token, Millis now);
+  void created(const Token& token, std::string id, Millis now);
+  void refused(const Token& token);  // surely not made
+  void deleted(const Token& token, const std::string& id);
+  void forget(const std::string& uid);
+  void forget_one(const Token& token) { intents_.erase(token); }
+
+  struct News {
+    std::set<std::string> uids;   // owners for whom a fact changed
+    std::vector<Token> adopted;   // sent, never answered, and now found: they have an id
+    std::vector<Token> finished;  // gone, and a newer incarnation is there: forgotten
+  };
+  News observe(const Inventory& seen, Millis now);
+
+  // What the next observation should look for; when it should come (monotonic), nullopt: no hurry.
+  std::vector<Sought> sought() const;
+  std::optional<Millis> next_look(Millis now) const;
+
+  // True when something of the owner is missing from the lists without proof that it is gone.
+  bool doubtful(const std::string& uid, Sought::What what) const;
+  // The newest incarnation of a role that was ever asked for; null = none.
+  const Intent* newest(const std::string& uid, const std::string& role, Token* token) const;
+  const std::map<Token, Intent>& intents() const { return intents_; }
+
+ private:
+  std::map<Token, Intent> intents_;
+};
+
+}  // namespace trove
