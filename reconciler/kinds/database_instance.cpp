@@ -79,6 +79,19 @@ Plan plan_deletion(Ladder& ladder) {
   return act({RemoveObject{object.key(), object.meta().uid}, {}, Change::none}, "done");
 }
 
+Action create_port(const Ladder& ladder) {
+  std::vector<std::string> cidrs = ladder.want.allowed_cidrs;
+  std::sort(cidrs.begin(), cidrs.end());
+  return {CloudAction{CreatePort{token_of(ladder.object, "port-0"), ladder.object.meta().project,
+                                 member_name(ladder.object), std::move(cidrs)}},
+          ladder.object.key()};
+}
+
+// The port needs nothing of the volume: it is made while the volume is.
+void port_meanwhile(Ladder& ladder) {
+  if (ladder.world.port_of(ladder.object.meta().uid).is_absent()) ladder.plan.actions.push_back(create_port(ladder));
+}
+
 // The volume. A plan when this rung has something to do; nullopt when the volume is there (ladder.volume_id) or none is
 // wanted.
 std::optional<Plan> volume_rung(Ladder& ladder) {
@@ -99,6 +112,7 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
     owned.metadata.owner_references.push_back({"DatabaseInstance", object.meta().name, object.meta().uid});
     owned.spec = Value::map({{"size", want.volume_gib}, {"deletionPolicy", policy}});
     if (!want.volume_type.empty()) owned.spec.set("type", want.volume_type);
+    port_meanwhile(ladder);
     return ladder.act({CreateObject{std::move(owned)}, {}, Change::none}, "CreatingVolume",
                       "volume " + key.name + " of " + std::to_string(want.volume_gib) + " GiB");
   }
@@ -141,10 +155,12 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   if (seen.is_absent()) {
     if (!volume->resource.status["id"].text().empty())
       return ladder.stall({"DATA_SAFETY_HOLD", "User", "the data volume " + key.name + " is gone from the cloud"});
+    port_meanwhile(ladder);
     return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
   }
   if (seen->status == CloudVolume::Status::error)
     return ladder.stall({"CLOUD_DEPENDENCY", "CloudOperator", "cinder reports volume " + key.name + " in error"});
+  if (seen->status == CloudVolume::Status::creating) port_meanwhile(ladder);
   if (seen->status == CloudVolume::Status::creating || seen->status == CloudVolume::Status::deleting)
     return ladder.wait("WaitingForDependency", "volume " + key.name + ": " + std::string(to_string(seen->status)));
   ladder.volume_id = seen->id;
@@ -162,10 +178,7 @@ std::optional<Plan> port_rung(Ladder& ladder) {
   if (port.is_unknown()) return ladder.unknown("the cloud's ports are not known for certain: " + ladder.world.doubt());
   std::vector<std::string> cidrs = ladder.want.allowed_cidrs;
   std::sort(cidrs.begin(), cidrs.end());
-  if (port.is_absent())
-    return ladder.act(
-        {CloudAction{CreatePort{token_of(object, "port-0"), object.meta().project, member_name(object), cidrs}}},
-        "CreatingPort", "creating a port");
+  if (port.is_absent()) return ladder.act(create_port(ladder), "CreatingPort", "creating a port");
   ladder.port = *port;
   ladder.status.fields().set(
       "endpoints", Value::map({{"primary", port->address + ":" + std::to_string(engine_port(ladder.want.engine))}}));

@@ -13,7 +13,7 @@ Plan converged(StatusBuilder& status) {
 Plan act(StatusBuilder& status, Action action, std::string_view reason, std::string message) {
   Plan plan;
   plan.actions.push_back(std::move(action));
-  status.progressing(reason, std::move(message));
+  status.progressing(reason, message).synced(false, "Progressing", std::move(message)).observed(0);
   plan.status = status.build();
   return plan;
 }
@@ -22,7 +22,7 @@ Plan wait(StatusBuilder& status, std::string_view reason, std::string message) {
   Plan plan;
   plan.waiting_reason = reason;
   plan.waiting_message = message;
-  status.synced(false, reason, std::move(message));
+  status.synced(false, reason, std::move(message)).observed(0);
   plan.status = status.build();
   return plan;
 }

@@ -15,6 +15,38 @@ constexpr Millis kSweepPeriod{600'000};
 constexpr Millis kStaleRetry{50};
 constexpr Millis kSaveAgain{5'000};  // a status that the store refused
 
+// Something of ours that the cloud is working on: the next look is worth taking soon.
+bool on_its_way(const Inventory& cloud) {
+  for (const Server& server : cloud.servers) {
+    if (server.token.uid.empty()) continue;
+    switch (server.status) {
+      case Server::Status::build:
+      case Server::Status::reboot:
+      case Server::Status::resize:
+      case Server::Status::verify_resize:
+      case Server::Status::deleting:
+        return true;
+      default:
+        break;
+    }
+  }
+  for (const CloudVolume& volume : cloud.volumes) {
+    if (volume.token.uid.empty()) continue;
+    switch (volume.status) {
+      case CloudVolume::Status::creating:
+      case CloudVolume::Status::reserved:
+      case CloudVolume::Status::attaching:
+      case CloudVolume::Status::detaching:
+      case CloudVolume::Status::extending:
+      case CloudVolume::Status::deleting:
+        return true;
+      default:
+        break;
+    }
+  }
+  return false;
+}
+
 size_t hash_text(const std::string& text) { return std::hash<std::string>{}(text); }
 
 }  // namespace
@@ -393,6 +425,10 @@ void Loop::take(Inventory inventory) {
   if (known_changed)
     for (const auto& [key, object] : world_.objects()) queue_.add(key, Priority::resync, Millis{0});
   changed.insert(news.uids.begin(), news.uids.end());
+  // A thing that stays on its way for hours (a stuck delete) is not asked for each moment.
+  look_again_ = changed.empty() ? look_again_ + look_again_ / 2 : options_.busy_period;
+  look_again_ = std::clamp(look_again_, options_.busy_period, options_.observe_period);
+  if (on_its_way(*world_.inventory)) next_observation_ = std::min(next_observation_, clock_.monotonic() + look_again_);
   for (const std::string& uid : changed)
     if (auto key = key_of_uid_.find(uid); key != key_of_uid_.end()) touch(key->second, Priority::event);
   for (auto& [key, state] : states_)

@@ -22,6 +22,7 @@ namespace trove {
 
 struct LoopOptions {
   Millis observe_period{10'000};  // anti-entropy; what happens here and now is observed at once
+  Millis busy_period{250};        // while something of ours is on its way in the cloud; grows when nothing moves
   Millis longest_wait{60'000};
 };
 inline constexpr size_t kMaxInFlight = 64;           // effects out at once
@@ -136,6 +137,7 @@ class Loop final : public PlanSource, public LoopStatus {
   uint64_t observations_started_ = 0;
   bool observing_ = false, observe_again_ = false;
   Millis next_observation_{0};
+  Millis look_again_{0};  // the busy period as it has grown
   Millis next_sweep_{0};
   Millis next_save_{0};
   size_t in_flight_ = 0;
