@@ -49,6 +49,10 @@ void Ledger::refused(const Token& token) {
   if (found != intents_.end() && found->second.id.empty()) intents_.erase(found);
 }
 
+void Ledger::unrecorded(const Token& token) {
+  if (auto found = intents_.find(token); found != intents_.end()) found->second.recorded = false;
+}
+
 void Ledger::deleted(const Token& token, const std::string& id) {
   auto found = intents_.find(token);
   if (found != intents_.end() && found->second.id == id) found->second.deleted = true;
@@ -80,8 +84,12 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now) {
       intent.since = now;
     } else if (intent.id.empty()) {
       intent.id = id;
-      news.adopted.push_back(token);
+      intent.recorded = false;
       news.uids.insert(token.uid);
+    }
+    if (!intent.recorded) {
+      intent.recorded = true;
+      news.adopted.push_back(token);
     }
     intent.listed = true;
     intent.proofs = 0;

@@ -24,6 +24,7 @@ struct Intent {
   int proofs = 0;        // direct looks in a row that did not find it
   bool listed = false;   // the newest whole list has it
   bool deleted = false;  // the cloud took our delete
+  bool recorded = true;  // the store has the id
 
   bool gone() const;
   Sought sought(const Token& token) const { return {what, token, id}; }
@@ -35,7 +36,8 @@ class Ledger {
 
   void sent(const Token& token, Millis now);
   void created(const Token& token, std::string id, Millis now);
-  void refused(const Token& token);  // surely not made
+  void refused(const Token& token);     // surely not made
+  void unrecorded(const Token& token);  // the store did not take its id
   void deleted(const Token& token, const std::string& id);
   void forget(const std::string& uid);
   void forget_one(const Token& token) { intents_.erase(token); }

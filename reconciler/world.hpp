@@ -43,7 +43,14 @@ struct GuestState {
   std::string document_digest;              // of the signed one, which the guest reports back
   std::optional<guest::Report> report;
   Time heard;
+  std::string agent;                // whose report that was
+  std::vector<std::string> former;  // agents before it; one that comes back is no restart
+  int returns = 0;                  // how often one came back
+  Time frozen;                      // two machines answer for this server: since when nothing is told or believed
 };
+// Two agents in turn are two machines with one disk's past (a clone, a restored snapshot). Neither is told anything
+// until only one of them has been heard for so long.
+inline constexpr Millis kCloneFreeze{300'000};
 
 // The last failed action of a key; cleared by success or by any change of the key's inputs.
 struct Failure {

@@ -290,6 +290,7 @@ std::string digest(const Document& document) { return sha256_hex(canonical_json(
 
 Value to_value(const Report& p) {
   Value v = Value::map({{"version", p.version},
+                        {"agent", p.agent},
                         {"documentDigest", p.document_digest},
                         {"engineState", p.engine_state},
                         {"engineMessage", p.engine_message},
@@ -321,6 +322,7 @@ Result<Report> report_from_value(const Value& v) {
   Report p;
   if (!v.is_map()) r.complain("the guest report is not an object");
   if (!r.version(v)) return finish(r, p);
+  r.text(v, "agent", p.agent);
   r.text(v, "documentDigest", p.document_digest);
   r.word(v, "engineState", p.engine_state, kEngineStates);
   r.text(v, "engineMessage", p.engine_message);

@@ -97,6 +97,7 @@ struct BackupState {
 };
 struct Report {
   int version = kProtocolVersion;
+  std::string agent;                     // chosen anew by each agent process: two that answer in turn are a clone
   std::string document_digest;           // the newest document that was fully worked through; "" = none yet
   std::string engine_state;              // "Starting" "Running" "Stopped" "Failed" "Initialising" "Restoring"
   std::string engine_message;

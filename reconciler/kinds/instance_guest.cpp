@@ -149,6 +149,17 @@ Plan guest_rung(Ladder& ladder) {
   const GuestState* guest = nullptr;
   if (auto found = world.guests.find(to_string(ladder.server->token)); found != world.guests.end())
     guest = &found->second;
+  if (guest && guest->frozen.set() && world.now - guest->frozen < kCloneFreeze) {
+    const std::string message = "two machines answer as server " + ladder.server->id +
+                                ": one of them is a copy; stop it. Neither is told anything until then";
+    ladder.plan.waiting_reason = "DATA_SAFETY_HOLD";
+    ladder.plan.waiting_message = message;
+    ladder.plan.wake = guest->frozen + kCloneFreeze;
+    ladder.status.phase("ERROR").ready_unknown("TerminalError", message).synced(false, "TerminalError", message);
+    ladder.status.stalled({"DATA_SAFETY_HOLD", "CloudOperator", message}).observed(0);
+    ladder.plan.status = ladder.status.build();
+    return std::move(ladder.plan);
+  }
   const std::vector<std::string> pending = pending_restart(ladder, guest);
   const std::string word = restart_word(ladder, guest, pending);
   if (!word.empty()) ladder.status.fields().set("restartWord", word);

@@ -91,9 +91,21 @@ Value StatusBuilder::build() {
   status.set("observedGeneration", generation_);
   Value list = Value::list();
   list.mutable_items().reserve(5);
+  const Value::List& before = object_.resource.status["conditions"].items();
   for (Condition* c : {&ready_, &progressing_, &stalled_, &synced_, &drifted_}) {
     c->observed_generation = generation_;
-    list.push_back(to_value(*c));
+    Value value = to_value(*c);
+    // One that did not turn keeps its time, as text: most passes change nothing, and then nothing is formatted or read.
+    for (const Value& old : before) {
+      if (old["type"].text() != c->type) continue;
+      const Value& since = old["lastTransitionTime"];
+      if (old["status"].text() == c->status && since.is_string()) {
+        Value::Map& map = value.mutable_members();
+        map.insert(map.end() - (generation_ != 0 ? 1 : 0), {"lastTransitionTime", since, {}});
+      }
+      break;
+    }
+    list.push_back(std::move(value));
   }
   status.set("conditions", std::move(list));
   if (trouble_) {

@@ -86,7 +86,7 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
                 known.ops.push_back(ledger_op(*token, "CREATED", outcome->id, action_name(a), clock_.wall()));
               else if (surely_not_done(outcome.error().code))
                 known.ops.push_back({Op::Kind::remove, ledger_key(*token), "", 0});
-              if (!known.ops.empty()) commit_later(std::move(known));
+              if (!known.ops.empty()) commit_ledger(std::move(known), {*token});
             }
             return outcome;
           },

@@ -181,6 +181,16 @@ Result<Revision> Loop::commit(Txn txn) {
   return done;
 }
 
+void Loop::commit_ledger(Txn txn, std::vector<Token> created) {
+  leader_.fence(txn);
+  objects_.store().commit_async(std::move(txn), [this, created = std::move(created)](Result<Revision> done) {
+    if (done) return;
+    if (done.error().code == Code::conflict) return leader_.suspect();
+    std::lock_guard lock(inbox_mutex_);
+    unrecorded_.insert(unrecorded_.end(), created.begin(), created.end());
+  });
+}
+
 void Loop::commit_later(Txn txn) {
   leader_.fence(txn);
   objects_.store().commit_async(std::move(txn), [this](Result<Revision> done) {
@@ -247,6 +257,8 @@ Millis Loop::step() {
     inputs.swap(inbox_);
     reports.swap(reports_);
     std::swap(look, look_now_);
+    for (const Token& token : unrecorded_) world_.edit_ledger().unrecorded(token);
+    unrecorded_.clear();
   }
   for (Input& input : inputs) std::visit([this](auto& i) { take(std::move(i)); }, input);
   for (auto& [server, report] : reports) take_report(server, std::move(report));
@@ -397,7 +409,7 @@ void Loop::take(Inventory inventory) {
   for (const Token& token : news.adopted)
     remember.ops.push_back(ledger_op(token, "CREATED", world_.ledger->intents().at(token).id, "", world_.now));
   for (const Token& token : news.finished) remember.ops.push_back({Op::Kind::remove, ledger_key(token), "", 0});
-  if (!remember.ops.empty()) commit_later(std::move(remember));
+  if (!remember.ops.empty()) commit_ledger(std::move(remember), std::move(news.adopted));
   const bool known_changed = inventory.servers_known != world_.inventory->servers_known ||
                              inventory.volumes_known != world_.inventory->volumes_known ||
                              inventory.ports_known != world_.inventory->ports_known ||
@@ -458,12 +470,40 @@ void Loop::collect_orphans() {
   }
 }
 
+// True when the report shows that two machines answer for one server. An agent that was restarted comes once under a
+// new name; a late report of the old one may follow; but they do not take turns.
+bool Loop::note_agent(GuestState& guest, const std::string& agent) {
+  if (agent.empty() || agent == guest.agent) return false;
+  const bool back = std::find(guest.former.begin(), guest.former.end(), agent) != guest.former.end();
+  if (!back && !guest.agent.empty()) {
+    guest.former.push_back(guest.agent);
+    if (guest.former.size() > kMaxFormerAgents) guest.former.erase(guest.former.begin());
+  }
+  if (back) {
+    std::replace(guest.former.begin(), guest.former.end(), agent, guest.agent);
+    ++guest.returns;
+  }
+  guest.agent = agent;
+  if (!back || guest.returns < 2) return false;
+  guest.frozen = world_.now;
+  return true;
+}
+
 void Loop::take_report(const std::string& server, guest::Report report) {
   const std::optional<Token> token = token_from(server);
   if (!token) return;
   auto owner = key_of_uid_.find(token->uid);
   if (owner == key_of_uid_.end()) return;
   GuestState& guest = world_.guests[server];
+  if (note_agent(guest, report.agent)) {
+    log::error("two machines answer for one server", {{"server", server}});
+    hub_.retire(*token);
+    guest.document.reset();
+    touch(owner->second, Priority::event);
+    return;
+  }
+  if (guest.frozen.set() && world_.now - guest.frozen < kCloneFreeze) return;
+  guest.frozen = {};
   Txn txn;
   for (const std::string& repair : report.events)
     objects_.stage_event(txn, {world_.now, "Warning", owner->second, "guest.repair", "system", repair});
@@ -514,6 +554,8 @@ void Loop::reconcile(const Key& key) {
   }
   ++passes_;
   Plan plan = plan_object(*object, world_);
+  // What failed has been done all the same (its answer was lost), or is not wanted any more.
+  if (plan.actions.empty() && !plan.keep_status && world_.failures.erase(key) > 0) plan = plan_object(*object, world_);
   if (plan.wake) {
     const Millis in = std::max(Millis{1}, *plan.wake - world_.now);
     queue_.add(key, Priority::resync, clock_.monotonic() + in);
@@ -562,6 +604,7 @@ void Loop::reconcile(const Key& key) {
 
 void Loop::write_status(const Object& object, Value status) {
   const Value& before = object.resource.status;
+  if (status == before) return;
   const std::vector<Condition> old = conditions_of(before);
   Value conditions = Value::list();
   Txn txn;

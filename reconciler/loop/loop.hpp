@@ -29,6 +29,7 @@ inline constexpr size_t kMaxInFlight = 64;           // effects out at once
 inline constexpr size_t kMaxEventsPerObject = 200;   // older ones are swept
 inline constexpr size_t kMaxRepairsPerReport = 100;  // sentences kept until the loop has read them
 inline constexpr size_t kMaxActionLog = 20'000;
+inline constexpr size_t kMaxFormerAgents = 8;
 inline constexpr size_t kMaxGone = 100'000;  // owners remembered after their end
 
 class Loop final : public PlanSource, public LoopStatus {
@@ -82,6 +83,7 @@ class Loop final : public PlanSource, public LoopStatus {
 
   void take(WatchBatch batch);
   void take(Inventory inventory);
+  bool note_agent(GuestState& guest, const std::string& agent);
   void take_report(const std::string& server, guest::Report report);
   void take(Done done);
   void post(Input input);
@@ -99,10 +101,11 @@ class Loop final : public PlanSource, public LoopStatus {
   void observe();
   void collect_orphans();
   void sweep();
-  Result<Revision> read_all();       // world_mutex_ held
-  Result<void> load_memory();        // ledger and gone owners
-  Result<Revision> commit(Txn txn);  // fenced
-  void commit_later(Txn txn);        // fenced, without waiting; for what may be lost
+  Result<Revision> read_all();                              // world_mutex_ held
+  Result<void> load_memory();                               // ledger and gone owners
+  Result<Revision> commit(Txn txn);                         // fenced
+  void commit_ledger(Txn txn, std::vector<Token> created);  // fenced; written again when the store refuses
+  void commit_later(Txn txn);                               // fenced, without waiting; for what may be lost
   Value plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
                      const std::vector<Key>& removed);
 
@@ -119,8 +122,9 @@ class Loop final : public PlanSource, public LoopStatus {
   std::condition_variable inbox_wake_;
   std::vector<Input> inbox_;
   std::map<std::string, guest::Report> reports_;
-  std::set<Key> unsaved_;  // statuses that the store refused
-  bool look_now_ = false;  // cloud_changed()
+  std::set<Key> unsaved_;          // statuses that the store refused
+  std::vector<Token> unrecorded_;  // creates of which the store did not take the id
+  bool look_now_ = false;          // cloud_changed()
   bool woken_ = false;
 
   std::mutex world_mutex_;  // held by step(); plan() copies under it

@@ -64,7 +64,9 @@ class Agent::Loop {
         plane_(plane),
         clock_(clock),
         rng_(rng),
-        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    report_.agent = random_text(rng, 16);
+  }
 
   Result<void> run(const Cancel& stop);
 
