@@ -225,6 +225,14 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  if (!volume) return tl::unexpected(volume.error());
                  if (!(*volume)->server_id.empty())
                    return refuse("the volume is attached to server " + (*volume)->server_id);
+                 if (!cloud.servers_known) return refuse("the server list is unknown");
+                 const Server* server = by_id(cloud.servers, a.server_id);
+                 if (!server) return fail(Code::not_found, "server " + a.server_id + " is not in the cloud any more");
+                 // The volume is its own object; the server has to be of the instance that plans this.
+                 auto object = owner(whole, world, server->token.uid);
+                 if (!object) return tl::unexpected(object.error());
+                 if (!server->volume_id.empty() && server->volume_id != a.id)
+                   return refuse("server " + a.server_id + " has volume " + server->volume_id);
                  return {};
                },
                [&](const DetachVolume& a) -> Result<void> {

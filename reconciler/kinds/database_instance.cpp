@@ -164,6 +164,7 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   if (seen->status == CloudVolume::Status::creating || seen->status == CloudVolume::Status::deleting)
     return ladder.wait("WaitingForDependency", "volume " + key.name + ": " + std::string(to_string(seen->status)));
   ladder.volume_id = seen->id;
+  ladder.volume = *seen;
   Value volume_status = Value::map({{"size", seen->size_gib}});
   if (!ladder.before["volume"]["usedPercent"].is_null())
     volume_status.set("usedPercent", ladder.before["volume"]["usedPercent"]);
@@ -253,6 +254,19 @@ std::optional<Plan> server_rung(Ladder& ladder) {
       return ladder.wait("WaitingForNova", "nova says " + std::string(to_string(server.status)));
     case Server::Status::active:
       break;
+  }
+  // Detached behind our back: an engine without its volume must not pass for a healthy one.
+  if (ladder.volume && ladder.volume->server_id != server.id) {
+    const CloudVolume& volume = *ladder.volume;
+    const std::string says = "volume " + volume.id + " is not attached to its server (cinder says " +
+                             std::string(to_string(volume.status)) + ")";
+    if (volume.server_id.empty() && volume.status == CloudVolume::Status::available)
+      return ladder.act({CloudAction{AttachVolume{volume.token, volume.id, server.id}},
+                         {},
+                         Change::reboot,
+                         "the engine starts again on its volume"},
+                        "AttachingVolume", says);
+    return ladder.wait("WaitingForCinder", says);
   }
   if (server.flavor != ladder.want.flavor) {
     const bool allowed =

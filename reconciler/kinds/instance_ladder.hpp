@@ -23,7 +23,8 @@ struct Ladder {
   StatusBuilder status;
   Plan plan;
   const Server* server = nullptr;
-  std::string volume_id;
+  std::string volume_id;           // "" = none is wanted
+  std::optional<CloudVolume> volume;
   Port port;
 
   Ladder(const Object& o, const World& w)

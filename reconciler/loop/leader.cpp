@@ -51,7 +51,7 @@ bool Leader::tick() {
     next_tick_ = now + kLeaseRetry;
     return false;
   }
-  next_tick_ = Millis{kept_ms_.load()} + kLeaseRenew;
+  next_tick_ = std::max(Millis{kept_ms_.load()} + kLeaseRenew, now + kLeaseRetry);
   return true;
 }
 

@@ -429,6 +429,8 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path, const 
   if (!writer) return tl::unexpected(writer.error());
   auto store = std::make_unique<SqliteStore>(std::move(*lock), std::move(*writer), path, clock);
   if (auto ok = store->start(); !ok) return tl::unexpected(ok.error());
+  // SQLite has made its log by now. It syncs the new name as well, but does not tell when that fails.
+  if (auto ok = sync_directory_of(path); !ok) return tl::unexpected(ok.error());
   return store;
 }
 

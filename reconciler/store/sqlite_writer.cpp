@@ -127,7 +127,8 @@ struct SqliteWriter::Impl {
   State state, durable;                    // in this batch; as of the last COMMIT
   bool changed = false;
   bool garbage = true;                     // rows below the floor may be left in the log
-  uint64_t wal_frames = 0, checkpoint_tried_at = 0;
+  uint64_t wal_frames = 0;
+  uint64_t checkpoint_tried_at = 0, truncation_tried_at = 0;   // frames; a reader may be in the way of either
   std::unique_ptr<SqliteBackup> backup;    // before `db` in death
 };
 
@@ -482,9 +483,9 @@ bool SqliteWriter::upkeep_overdue() const {
 
 bool SqliteWriter::checkpoint_due(bool quiet) const {
   const Impl& impl = *impl_;
-  if (quiet) return impl.wal_frames >= kQuietCheckpointFrames && impl.wal_frames != impl.checkpoint_tried_at;
+  if (quiet) return impl.wal_frames >= kQuietCheckpointFrames && impl.wal_frames != impl.truncation_tried_at;
   return impl.wal_frames * kFrameBytes >= impl.bounds.wal_bytes &&
-         (impl.wal_frames < impl.checkpoint_tried_at ||
+         (impl.checkpoint_tried_at == 0 || impl.wal_frames < impl.checkpoint_tried_at ||
           impl.wal_frames >= impl.checkpoint_tried_at + kCheckpointRetryFrames);
 }
 
@@ -498,7 +499,8 @@ Result<void> SqliteWriter::checkpoint(bool quiet) {
   const int result = sqlite3_wal_checkpoint_v2(db, nullptr, mode, nullptr, nullptr);
   sqlite3_busy_timeout(db, kBusyMs);
   impl.checkpoint_tried_at = impl.wal_frames;
-  if (result == SQLITE_OK && quiet) impl.wal_frames = impl.checkpoint_tried_at = 0;
+  if (quiet) impl.truncation_tried_at = impl.wal_frames;
+  if (result == SQLITE_OK && quiet) impl.wal_frames = impl.checkpoint_tried_at = impl.truncation_tried_at = 0;
   if (quiet) sqlite3_db_release_memory(db);
   if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY) return {};
   return tl::unexpected(sqlite_error(result & 0xff, sqlite3_extended_errcode(db), db, "checkpoint"));

@@ -1,0 +1,43 @@
+// A cloud as a control plane sees it over a bad network: the calls and lists of the simulated one, with the schedule's
+// faults in between. One a control plane; one thread.
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+#include "providers/cloud.hpp"
+#include "reconciler/simulate/injector.hpp"
+
+namespace trove::simulate {
+
+// What has been observed so far, by whatever control plane: what a stale answer is taken from.
+using Snapshots = std::vector<std::shared_ptr<const Inventory>>;
+
+class FaultyCloud final : public Cloud {
+ public:
+  // `deliver` performs an action so much later, whoever lives then; `snapshots` null: none are kept.
+  using Deliver = std::function<void(Millis, const CloudAction&)>;
+  FaultyCloud(std::string plane, Cloud& inner, Injector& injector, Deliver deliver, Snapshots* snapshots)
+      : plane_(std::move(plane)),
+        inner_(inner),
+        injector_(injector),
+        deliver_(std::move(deliver)),
+        snapshots_(snapshots) {}
+  using Cloud::observe;
+  Inventory observe(const std::vector<Sought>& sought) override;
+  Result<Outcome> perform(const CloudAction& action) override;
+  std::string_view name() const override { return "sim"; }
+
+ private:
+  void blur(Inventory& seen, int64_t n) const;
+
+  std::string plane_;
+  Cloud& inner_;
+  Injector& injector_;
+  Deliver deliver_;
+  Snapshots* snapshots_;
+};
+
+// "nova" of "nova.server.create".
+std::string_view service_of(const CloudAction& action);
+
+}  // namespace trove::simulate

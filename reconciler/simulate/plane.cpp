@@ -1,0 +1,62 @@
+#include "reconciler/simulate/plane.hpp"
+
+namespace trove::simulate {
+namespace {
+
+struct Inside {
+  explicit Inside(bool& flag) : flag(flag) { flag = true; }
+  ~Inside() { flag = false; }
+  bool& flag;
+};
+
+}  // namespace
+
+Plane::Plane(std::string name, const Surroundings& around)
+    : name_(std::move(name)),
+      store_(name_, around.store, around.injector, around.committed),
+      cloud_(name_, around.cloud, around.injector, around.deliver, around.snapshots),
+      objects_(store_, around.clock),
+      hub_(around.sealer, nullptr),
+      loop_(objects_, cloud_, around.sealer, hub_, executor_, around.clock, around.rng),
+      api_(ApiOptions{.objects = objects_,
+                      .sealer = around.sealer,
+                      .rng = around.rng,
+                      .clock = around.clock,
+                      .plans = loop_,
+                      .guests = hub_,
+                      .loop = loop_,
+                      .tokens = std::string(kPersonToken) + " * admin person\n",
+                      .version = "simulation"}) {}
+
+Result<void> Plane::start() {
+  const Inside inside(inside_);
+  auto revision = loop_.load();
+  if (!revision) return tl::unexpected(revision.error());
+  auto watch = store_.watch("/spec/", prefix_end("/spec/"), *revision);
+  if (!watch) return tl::unexpected(watch.error());
+  watch_ = std::move(*watch);
+  return {};
+}
+
+Millis Plane::turn() {
+  const Inside inside(inside_);
+  WatchBatch batch = watch_->next(Millis{0});
+  const bool news = !batch.events.empty() || batch.compacted;
+  if (news) loop_.deliver(std::move(batch));
+  const Millis wait = loop_.step();
+  return news ? Millis{0} : wait;
+}
+
+http::Response Plane::ask(const std::string& method, const std::string& path, const std::string& body,
+                          const std::string& content_type) {
+  const Inside inside(inside_);
+  http::Request request;
+  request.method = method;
+  request.path = path;
+  request.body = body;
+  request.headers["authorization"] = "Bearer " + std::string(kPersonToken);
+  if (!content_type.empty()) request.headers["content-type"] = content_type;
+  return api_.handle(request, nullptr);
+}
+
+}  // namespace trove::simulate

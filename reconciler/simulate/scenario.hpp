@@ -1,0 +1,29 @@
+// What people do in a run: documents applied and objects deleted, each at its time. Everything else follows.
+// Plain data; thread-safe.
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+#include "providers/sim/sim_options.hpp"
+#include "specs/resource.hpp"
+
+namespace trove::simulate {
+
+struct Deed {
+  Millis at{0};
+  std::string yaml;          // applied when not empty
+  Key remove;                // deleted otherwise
+  bool refused = false;      // the API has to refuse it
+};
+
+struct Scenario {
+  std::string name, doc;
+  std::vector<Deed> deeds;   // in order of time
+  std::string project = "p";
+};
+
+const std::vector<Scenario>& scenarios();
+const Scenario* find_scenario(std::string_view name);  // nullptr: there is none of this name
+
+}  // namespace trove::simulate

@@ -1,0 +1,239 @@
+#include "reconciler/simulate/schedule.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "reconciler/simulate/chance.hpp"
+
+namespace trove::simulate {
+namespace {
+
+using Kind = Fault::Kind;
+using At = FaultRow::At;
+constexpr std::string_view kServices = "nova cinder neutron swift";
+constexpr std::string_view kLists = "servers volumes ports objects";
+
+constexpr std::array kRows = {
+    FaultRow{Kind::crash, "crash", At::boundary, false, "", "the control plane dies at its N-th effect boundary"},
+    FaultRow{Kind::stale, "stale", At::observation, true, "", "the N-th observation shows the K-th one before it"},
+    FaultRow{Kind::partial, "partial", At::observation, false, kLists, "the N-th observation lost part of one list"},
+    FaultRow{Kind::hidden, "hidden", At::time, true, "", "a cell is down: the server list is whole and lacks servers"},
+    FaultRow{Kind::lost_request, "lost-request", At::call, false, "", "the N-th call never reaches the cloud"},
+    FaultRow{Kind::lost_reply, "lost-reply", At::call, false, "", "the N-th call works and its answer is lost"},
+    FaultRow{Kind::late, "late", At::call, true, "", "the N-th call has no answer and takes effect MS later"},
+    FaultRow{Kind::duplicate, "duplicate", At::call, true, "", "the N-th call is delivered again MS later"},
+    FaultRow{Kind::outage, "outage", At::time, true, kServices, "one service is down"},
+    FaultRow{Kind::throttle, "throttle", At::call, true, "", "the N-th call is answered 429 with Retry-After"},
+    FaultRow{Kind::clock, "clock", At::time, true, "", "the wall clock jumps"},
+    FaultRow{Kind::disk_full, "disk-full", At::time, true, "", "the store refuses commits: no space"},
+    FaultRow{Kind::io_error, "io-error", At::commit, false, "", "the N-th commit fails without effect, unknowably"},
+    FaultRow{Kind::ambiguous, "ambiguous", At::commit, false, "", "the N-th commit takes effect and nobody learns it"},
+    FaultRow{Kind::conflict, "conflict", At::commit, false, "", "the N-th commit finds its object changed a moment before"},
+    FaultRow{Kind::pause, "pause", At::time, true, "", "the leader stops inside an effect, another takes over"},
+    FaultRow{Kind::silence, "silence", At::time, true, "", "guests cannot reach the control plane"},
+    FaultRow{Kind::rollback, "rollback", At::time, false, "", "a disk goes back to an earlier state"},
+    FaultRow{Kind::clone, "clone", At::time, true, "", "a guest runs twice"},
+    FaultRow{Kind::engine_dead, "engine-dead", At::time, false, "", "an engine dies"},
+    FaultRow{Kind::slow, "slow", At::time, true, "", "guests are slow"},
+    FaultRow{Kind::lose_server, "lose-server", At::time, false, "", "a server is gone from the cloud"},
+    FaultRow{Kind::stop_server, "stop-server", At::time, false, "", "a server is off"},
+    FaultRow{Kind::error_server, "error-server", At::time, false, "", "a server is in ERROR"},
+    FaultRow{Kind::lose_volume, "lose-volume", At::time, false, "", "a data volume is gone from the cloud"},
+    FaultRow{Kind::detach, "detach", At::time, false, "", "somebody detaches a data volume"},
+    FaultRow{Kind::quota, "quota", At::time, true, "", "the project's quota is exhausted"},
+    FaultRow{Kind::foreign, "foreign", At::nothing, false, "", "look-alike resources that are not ours"},
+    FaultRow{Kind::user_edit, "user-edit", At::time, false, "", "a person changes a spec and changes it back"},
+};
+
+std::vector<std::string_view> split(std::string_view text, char by) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(by), text.size());
+    if (end > 0) parts.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+std::string_view trim(std::string_view text) {
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\n')) text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
+  return text;
+}
+
+template <class Int>
+bool read_number(std::string_view text, Int& out) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+std::string form_of(const FaultRow& row) {
+  std::string form(row.name);
+  if (!row.words.empty()) {
+    form += ' ';
+    for (char c : row.words) form += c == ' ' ? '|' : c;
+  }
+  if (row.at != At::nothing) form += row.at == At::time ? " AT_MS" : " N";
+  if (row.has_value) form += row.kind == Kind::stale ? " K" : " MS";
+  return form;
+}
+
+Result<Fault> parse_fault(const std::vector<std::string_view>& words) {
+  const FaultRow* row = find_fault(words[0]);
+  if (!row) {
+    std::string known;
+    for (const FaultRow& one : kRows) known += (known.empty() ? "" : ", ") + std::string(one.name);
+    return fail(Code::invalid, "\"" + std::string(words[0]) + "\" is no fault", "the faults are: " + known);
+  }
+  const auto wrong = [&] {
+    std::string text;
+    for (std::string_view word : words) text += (text.empty() ? "" : " ") + std::string(word);
+    return fail(Code::invalid, "\"" + text + "\" is not understood", "write: " + form_of(*row));
+  };
+  Fault fault;
+  fault.kind = row->kind;
+  size_t next = 1;
+  if (!row->words.empty()) {
+    const auto known = split(row->words, ' ');
+    if (next >= words.size() || std::find(known.begin(), known.end(), words[next]) == known.end()) return wrong();
+    fault.which = words[next++];
+  }
+  if (row->at != At::nothing) {
+    if (next >= words.size() || !read_number(words[next++], fault.at)) return wrong();
+    if (fault.at < (row->at == At::time ? 0 : 1)) return wrong();
+  }
+  if (row->has_value) {
+    if (next >= words.size() || !read_number(words[next++], fault.value)) return wrong();
+    if (fault.value < 0 && row->kind != Kind::clock) return wrong();
+  }
+  if (next != words.size()) return wrong();
+  return fault;
+}
+
+// What a drawn fault's value may be, in the unit of its row.
+int64_t draw_value(Kind kind, SimRng& rng) {
+  switch (kind) {
+    case Kind::stale:
+      return 1 + rng.below(8);
+    case Kind::late:
+    case Kind::duplicate:
+      return rng.below(2) == 0 ? rng.below(3'000) : rng.below(50'000);
+    case Kind::throttle:
+      return 500 + rng.below(10'000);
+    case Kind::clock: {
+      constexpr int64_t kHour = 3'600'000;
+      const int64_t jumps[] = {kHour, -kHour, 10'000, -10'000, 24 * kHour, 365 * 24 * kHour};
+      return jumps[rng.below(std::size(jumps))];
+    }
+    case Kind::pause:
+      return 15'000 + rng.below(30'000);
+    case Kind::slow:
+      return 5'000 + rng.below(20'000);
+    default:
+      return 2'000 + rng.below(60'000);
+  }
+}
+
+}  // namespace
+
+std::span<const FaultRow> fault_rows() { return kRows; }
+
+const FaultRow& row_of(Fault::Kind kind) {
+  return *std::find_if(kRows.begin(), kRows.end(), [kind](const FaultRow& row) { return row.kind == kind; });
+}
+
+const FaultRow* find_fault(std::string_view name) {
+  for (const FaultRow& row : kRows)
+    if (row.name == name) return &row;
+  return nullptr;
+}
+
+bool Schedule::has(Fault::Kind kind) const {
+  return std::any_of(faults.begin(), faults.end(), [kind](const Fault& fault) { return fault.kind == kind; });
+}
+
+std::string to_string(const Fault& fault) {
+  const FaultRow& row = row_of(fault.kind);
+  std::string text(row.name);
+  if (!row.words.empty()) text += ' ' + fault.which;
+  if (row.at != At::nothing) text += ' ' + std::to_string(fault.at);
+  if (row.has_value) text += ' ' + std::to_string(fault.value);
+  return text;
+}
+
+std::string to_string(const Schedule& schedule) {
+  std::string text = "scenario " + schedule.scenario + "; seed " + std::to_string(schedule.seed);
+  for (const Fault& fault : schedule.faults) text += "; " + to_string(fault);
+  return text;
+}
+
+Result<Schedule> parse_schedule(std::string_view text) {
+  Schedule schedule;
+  for (std::string_view part : split(text, ';')) {
+    part = trim(part);
+    const auto words = split(part, ' ');
+    if (words.empty()) continue;
+    if (words[0] == "scenario" && words.size() == 2) {
+      schedule.scenario = words[1];
+    } else if (words[0] == "seed" && words.size() == 2) {
+      if (!read_number(words[1], schedule.seed))
+        return fail(Code::invalid, "\"" + std::string(part) + "\" is not understood", "write: seed NUMBER");
+    } else {
+      auto fault = parse_fault(words);
+      if (!fault) return tl::unexpected(fault.error());
+      schedule.faults.push_back(std::move(*fault));
+    }
+  }
+  return schedule;
+}
+
+int64_t Extent::of(At at) const {
+  switch (at) {
+    case At::nothing:
+      return 1;
+    case At::boundary:
+      return boundaries;
+    case At::observation:
+      return observations;
+    case At::call:
+      return calls;
+    case At::commit:
+      return commits;
+    case At::time:
+      return length.count();
+  }
+  return 0;
+}
+
+Schedule draw_schedule(const std::string& scenario, uint64_t seed, const Extent& extent,
+                       const std::vector<Fault::Kind>& allowed) {
+  SimRng rng(seed * 0x9E3779B97F4A7C15ULL + 1);
+  Schedule schedule{scenario, seed, {}};
+  std::vector<const FaultRow*> rows;
+  for (const FaultRow& row : kRows)
+    if (allowed.empty() || std::find(allowed.begin(), allowed.end(), row.kind) != allowed.end()) rows.push_back(&row);
+  // A few kinds a run and a few of each: what all kinds together would hide, some combination of few shows.
+  const int64_t share = 2 + rng.below(8);
+  for (const FaultRow* row : rows) {
+    if (rng.below(10) >= share) continue;
+    const int64_t most = row->at == At::nothing || row->at == At::time ? 1 : 3;
+    const int64_t count = 1 + rng.below(most);
+    for (int64_t i = 0; i < count; ++i) {
+      Fault fault;
+      fault.kind = row->kind;
+      const auto words = split(row->words, ' ');
+      if (!words.empty()) fault.which = words[static_cast<size_t>(rng.below(static_cast<int64_t>(words.size())))];
+      const int64_t reach = extent.of(row->at);
+      if (row->at == At::time)
+        fault.at = rng.below(reach);
+      else if (row->at != At::nothing)
+        fault.at = 1 + rng.below(std::max<int64_t>(reach, 1));
+      if (row->has_value) fault.value = draw_value(row->kind, rng);
+      schedule.faults.push_back(std::move(fault));
+    }
+  }
+  return schedule;
+}
+
+}  // namespace trove::simulate

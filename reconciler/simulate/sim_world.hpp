@@ -1,0 +1,129 @@
+// One run: control planes over one store and one simulated cloud, guests in its servers, people who apply and delete,
+// clients who write rows, and the faults of a schedule; the oracles look after every event. Everything is drawn from the
+// schedule, nothing waits, one thread.
+#pragma once
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+#include "providers/sim/sim_cloud.hpp"
+#include "providers/sim/sim_guest.hpp"
+#include "reconciler/simulate/oracle.hpp"
+#include "reconciler/simulate/plane.hpp"
+#include "reconciler/simulate/scenario.hpp"
+#include "reconciler/simulate/witness.hpp"
+
+namespace trove::simulate {
+
+inline constexpr Millis kObservePeriod{10'000};  // the loop's default
+inline constexpr int kQuietPasses = 3;           // without a call and without a commit: then it is at rest
+
+// What a run without faults came to: what other runs are measured against.
+struct Baseline {
+  std::string state;
+  Extent extent;
+  int64_t calls = 0;
+  Millis rest{0};  // from the last deed until nothing changed any more
+};
+
+struct RunOptions {
+  const Baseline* clean = nullptr;  // null: this is the clean run
+  bool keep_sites = false;
+  Millis patience{900'000};         // after the last disturbance
+};
+
+struct RunResult {
+  std::optional<Violation> violation;
+  uint64_t hash = 0;
+  std::string trace, state;
+  Extent extent;
+  int64_t calls = 0;                // that reached the cloud
+  Millis rest{0};                   // from the last disturbance until nothing changed any more
+  Millis interruption{0};           // the longest that a database that had been up was not
+  size_t strikes = 0;               // faults that found something to strike
+  std::vector<std::string> sites;   // of boundaries, in order
+};
+
+class SimWorld {
+ public:
+  SimWorld(const Scenario& scenario, const Schedule& schedule, RunOptions options);
+  ~SimWorld();
+  RunResult run();
+
+ private:
+  struct Guest {
+    SimGuest agent;
+    Token token;
+    std::string name, bearer;
+    bool news = true;                     // something happened that it has not looked at
+    bool heard = true;                    // a control plane answers it
+    std::optional<SimGuest> clone;
+    Millis clone_until{0}, clone_speaks{0};
+    std::optional<Millis> down_since;     // had been up
+    bool was_up = false;
+  };
+  // The cloud behind every control plane's network.
+  class Watched;
+
+  void plan_faults();
+  void plant_foreign();
+  void at(Millis when, std::function<void()> what);
+  void strike(const Fault& fault);
+  void edit_and_revert(int attempt, bool revert, std::string before);
+
+  void boot(size_t plane);
+  void down(size_t plane);
+  void pass_time(Millis until, const Plane* except);
+  Millis turn(const Plane* except);
+  Millis turn_planes(const Plane* except);
+  Millis turn_guests();
+  static std::string server_line(const std::string& server, const guest::Report& report);
+  Millis turn_person();
+  void write_rows();
+  Plane* reachable();                     // where guests and people get an answer; null: nowhere
+  void changed();                         // the truth or the store moved: look at it
+  void broken(std::string invariant, std::string what);
+  bool at_rest();
+  void rest();
+  void finish(RunResult& result);
+
+  Scenario scenario_;
+  Schedule schedule_;
+  RunOptions options_;
+  SimClock clock_;
+  SimRng rng_, cloud_rng_, fault_rng_;
+  Trace trace_;
+  Injector injector_;
+  SimCloud cloud_;
+  std::unique_ptr<Watched> watched_;
+  std::unique_ptr<Store> store_;
+  Facts facts_;
+  Witness witness_;
+  Snapshots snapshots_;
+  std::vector<std::unique_ptr<Plane>> planes_;
+  std::vector<Millis> wakes_;             // when each plane wants its next turn
+  int boots_ = 0;
+  std::map<std::string, Guest> guests_;   // by server id
+  std::map<std::pair<Millis, uint64_t>, std::function<void()>> timeline_;
+  uint64_t next_event_ = 0;
+  size_t deed_ = 0;                       // the next one
+  Millis next_try_{0};
+  Millis next_rows_{0};
+  Millis disturbed_{0};                   // the last time that anybody but the control plane did something
+  Millis changed_at_{0};                  // the last call or commit
+  size_t seen_calls_ = 0;
+  Revision seen_revision_ = 0;
+  bool nested_ = false;
+  size_t strikes_ = 0;
+  std::map<std::string, SimDisk> disk_copy_;
+  Millis interruption_{0};
+  std::optional<Violation> violation_;
+};
+
+// A run without faults, of this scenario.
+Baseline learn(const Scenario& scenario, uint64_t seed);
+
+}  // namespace trove::simulate

@@ -1,0 +1,184 @@
+// What a world looks like without what differs from run to run.
+#include <algorithm>
+#include <set>
+
+#include "reconciler/simulate/oracle.hpp"
+#include "reconciler/world.hpp"
+#include "specs/decode.hpp"
+#include "specs/json.hpp"
+
+namespace trove::simulate {
+namespace {
+
+using Names = std::map<std::string, std::string>;  // uid -> "databaseinstance/orders-db"
+
+std::string name_of(const Names& names, const Token& token, const std::string& otherwise) {
+  auto found = names.find(token.uid);
+  return found == names.end() ? "nobody (" + otherwise + ")" : found->second;
+}
+
+// Runs of a schedule are named after their times; how many there are depends on how long the faults lasted.
+std::string schedule_of(const Resource& resource) {
+  if (resource.kind != "Backup") return "";
+  for (const OwnerReference& owner : resource.metadata.owner_references)
+    if (owner.kind == "BackupSchedule") return owner.name;
+  return "";
+}
+
+std::string text_of_status(const Resource& resource) {
+  std::string text = resource.status["phase"].text();
+  for (const Condition& condition : conditions_of(resource.status))
+    text += " " + condition.type + "=" + condition.status + "/" + condition.reason;
+  for (const char* field : {"size", "pendingRestart", "appliedParameters", "rootEnabled", "usedBy", "cinderStatus"})
+    if (const Value* value = resource.status.find(field)) text += std::string(" ") + field + "=" + dump_json(*value);
+  return text;
+}
+
+Value spec_shown(const Resource& resource) {
+  const Kind* kind = find_kind(resource.kind);
+  Value spec = kind ? with_defaults(*kind, resource.spec) : resource.spec;
+  if (resource.kind == "Secret")
+    if (Value* data = spec.find("data"))
+      for (Value::Member& member : data->mutable_members()) member.value = "(sealed)";
+  return spec;
+}
+
+// `resource` with its status.
+std::string object_line(const Resource& resource) {
+  std::string text = to_string(resource.key());
+  if (const std::string schedule = schedule_of(resource); !schedule.empty())
+    return "backup of schedule " + schedule + ": " + resource.status["phase"].text();
+  text += resource.deleting() ? " (being deleted) " : " ";
+  text += dump_json(spec_shown(resource)) + " " + text_of_status(resource);
+  for (const OwnerReference& owner : resource.metadata.owner_references) text += " of " + owner.kind + "/" + owner.name;
+  return text;
+}
+
+std::string disk_text(const SimDisk& disk, const Names& names) {
+  std::string text = disk.initialised ? disk.engine : "never initialised";
+  if (!disk.mark.empty()) text += " of " + name_of(names, {disk.mark, "", 0}, "marked");
+  if (!disk.restored_from.empty()) text += " restored";
+  for (const auto& [database, rows] : disk.databases) text += " database " + database;
+  for (const auto& [user, digest] : disk.users) text += " user " + user;
+  for (const auto& [name, value] : disk.parameters) text += " " + name + "=" + value;
+  if (disk.memory_mib != 0) text += " " + std::to_string(disk.memory_mib) + " MiB";
+  return text;
+}
+
+}  // namespace
+
+std::string normal_state(const Facts& facts) {
+  std::set<std::string> lines;
+  Names names;
+  std::vector<Resource> all;
+  for (const auto& [key, resource] : facts.stored) {
+    names[resource.metadata.uid] = to_string(key);
+    all.push_back(resource);
+    all.back().status = facts.status_of(resource);
+  }
+  std::set<std::string> good_schedules;
+  for (const Resource& resource : all)
+    if (resource.status["phase"].text() == "Completed") good_schedules.insert(schedule_of(resource));
+  for (const Resource& resource : all) {
+    // A run that a fault made fail is history once another one is good; so is one that is just being taken.
+    const std::string schedule = schedule_of(resource);
+    if (!schedule.empty() && resource.status["phase"].text() != "Completed" && good_schedules.contains(schedule))
+      continue;
+    lines.insert(object_line(resource));
+  }
+  for (const auto& [id, server] : *facts.servers) {
+    if (facts.foreign.contains(id)) continue;
+    auto disk = facts.disks->find(server.volume_id.empty() ? id : server.volume_id);
+    lines.insert("server of " + name_of(names, server.token, server.name) + " " + std::string(to_string(server.status)) +
+                 " " + server.flavor + (server.port_id.empty() ? "" : " with port") +
+                 (server.volume_id.empty() ? "" : " with volume") +
+                 (disk == facts.disks->end() ? "" : ", disk: " + disk_text(disk->second, names)));
+  }
+  for (const auto& [id, volume] : *facts.volumes) {
+    if (facts.foreign.contains(id)) continue;
+    auto disk = facts.disks->find(id);
+    lines.insert("volume of " + name_of(names, volume.token, volume.name) + " " +
+                 std::string(to_string(volume.status)) + " " + std::to_string(volume.size_gib) + " GiB " + volume.type +
+                 (disk == facts.disks->end() ? "" : ", disk: " + disk_text(disk->second, names)));
+  }
+  for (const auto& [id, port] : *facts.ports) {
+    if (facts.foreign.contains(id)) continue;
+    std::string line = "port of " + name_of(names, port.token, port.name) + (port.device_id.empty() ? "" : " in use");
+    for (const std::string& cidr : port.allowed_cidrs) line += " " + cidr;
+    lines.insert(std::move(line));
+  }
+  for (const auto& [key, object] : *facts.objects) {
+    const std::string uid = key.substr(key.rfind('/') + 1);
+    const Resource* backup = nullptr;
+    for (const auto& [k, resource] : facts.stored)
+      if (resource.metadata.uid == uid) backup = &resource;
+    lines.insert("stored " + (!backup                       ? "object of nobody"
+                              : schedule_of(*backup).empty() ? to_string(backup->key())
+                                                             : "backup of schedule " + schedule_of(*backup)));
+  }
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+namespace {
+
+const Server* server_of(const Facts& facts, const std::string& uid) {
+  for (const auto& [id, server] : *facts.servers)
+    if (server.token.uid == uid && server.status == Server::Status::active) return &server;
+  return nullptr;
+}
+
+const SimDisk* disk_of_instance(const Facts& facts, const std::string& project, const std::string& name) {
+  auto instance = facts.stored.find({project, "DatabaseInstance", name});
+  if (instance == facts.stored.end()) return nullptr;
+  const Server* server = server_of(facts, instance->second.metadata.uid);
+  if (!server) return nullptr;
+  auto disk = facts.disks->find(server->volume_id.empty() ? server->id : server->volume_id);
+  return disk == facts.disks->end() ? nullptr : &disk->second;
+}
+
+bool instance_matches(const Facts& facts, const Resource& resource) {
+  const DatabaseInstanceSpec want = database_instance_spec(resource.spec);
+  const Server* server = server_of(facts, resource.metadata.uid);
+  if (!server || server->flavor != want.flavor) return false;
+  auto port = facts.ports->find(server->port_id);
+  std::vector<std::string> cidrs = want.allowed_cidrs;
+  std::sort(cidrs.begin(), cidrs.end());
+  if (port == facts.ports->end() || port->second.allowed_cidrs != cidrs) return false;
+  if (want.volume_gib == 0 && want.volume_ref.empty()) return true;
+  auto volume = facts.volumes->find(server->volume_id);
+  return volume != facts.volumes->end();  // its size is the Volume object's claim
+}
+
+}  // namespace
+
+std::optional<bool> matches_truth(const Facts& facts, const Resource& resource) {
+  if (resource.deleting()) return std::nullopt;
+  const auto object = make_object(resource);
+  const Common& common = common_of(object->spec);
+  if (common.observe_only || common.suspend) return std::nullopt;
+  if (resource.kind == "DatabaseInstance") return instance_matches(facts, resource);
+  if (resource.kind == "Volume") {
+    const auto& want = object->as<VolumeSpec>();
+    for (const auto& [id, volume] : *facts.volumes)
+      if (volume.token.uid == resource.metadata.uid && volume.size_gib >= want.size_gib) return true;
+    return false;
+  }
+  if (resource.kind == "Database") {
+    const auto& want = object->as<DatabaseSpec>();
+    const SimDisk* disk = disk_of_instance(facts, resource.metadata.project, want.instance);
+    return disk && disk->databases.contains(want.name);
+  }
+  if (resource.kind == "User") {
+    const auto& want = object->as<UserSpec>();
+    const SimDisk* disk = disk_of_instance(facts, resource.metadata.project, want.instance);
+    if (!disk) return false;
+    for (const auto& [user, digest] : disk->users)
+      if (user == want.name || user.starts_with(want.name + "@")) return true;
+    return false;
+  }
+  return std::nullopt;
+}
+
+}  // namespace trove::simulate

@@ -1,0 +1,267 @@
+// The faults that strike at a time: what somebody, or bad luck, does behind the control plane's back.
+#include <algorithm>
+
+#include "reconciler/simulate/sim_world.hpp"
+#include "specs/json.hpp"
+
+namespace trove::simulate {
+namespace {
+
+using Kind = Fault::Kind;
+constexpr Millis kStart{1'000'000};
+constexpr Millis kBeforeRevert{4'000};
+constexpr const char* kEdited = "10.77.0.0/16";
+constexpr const char* kForeignUid = "11111111-2222-4333-8444-555555555555";
+
+}  // namespace
+
+void SimWorld::plan_faults() {
+  for (const Fault& fault : schedule_.faults) {
+    const Millis when = kStart + Millis{fault.at};
+    switch (fault.kind) {
+      case Kind::foreign:
+        plant_foreign();
+        break;
+      case Kind::rollback:
+        at(kStart + Millis{fault.at / 2}, [this] { disk_copy_ = cloud_.disks; });
+        at(when, [this, fault] { strike(fault); });
+        break;
+      case Kind::clock:
+      case Kind::lose_server:
+      case Kind::stop_server:
+      case Kind::error_server:
+      case Kind::lose_volume:
+      case Kind::detach:
+      case Kind::engine_dead:
+      case Kind::clone:
+      case Kind::slow:
+      case Kind::quota:
+        at(when, [this, fault] { strike(fault); });
+        break;
+      case Kind::user_edit:
+        at(when, [this] { edit_and_revert(0, false, ""); });
+        break;
+      case Kind::hidden:
+      case Kind::outage:
+      case Kind::disk_full:
+      case Kind::silence:
+        // Looked up while they last; their ends are disturbances like their beginnings.
+        at(when + Millis{fault.value}, [this, fault] {
+          injector_.say("fault", to_string(fault) + " is over");
+          disturbed_ = clock_.monotonic();
+          ++strikes_;
+        });
+        break;
+      default:
+        break;  // counted where they strike
+    }
+  }
+}
+
+void SimWorld::plant_foreign() {
+  ++strikes_;
+  Server server;
+  server.id = "foreign-server";
+  server.name = "orders-db-0";
+  server.status = Server::Status::active;
+  server.flavor = "db.tiny";
+  CloudVolume volume;
+  volume.id = "foreign-volume";
+  volume.name = "orders-db-data";
+  volume.size_gib = 2;
+  Port port;
+  port.id = "foreign-port";
+  port.name = "orders-db-0";
+  port.address = "10.255.0.1";
+  for (bool marked : {false, true}) {
+    // The second of each carries a token like ours, of an owner that we never had: another installation's.
+    if (marked) {
+      server.id += "-marked", volume.id += "-marked", port.id += "-marked";
+      server.token = {kForeignUid, "server-0", 1};
+      volume.token = {kForeignUid, "data", 1};
+      port.token = {kForeignUid, "port-0", 1};
+      port.address = "10.255.0.2";
+    }
+    facts_.foreign[server.id] = text_of(server);
+    facts_.foreign[volume.id] = text_of(volume);
+    facts_.foreign[port.id] = text_of(port);
+    cloud_.plant(server);
+    cloud_.plant(volume);
+    cloud_.plant(port);
+  }
+}
+
+void SimWorld::strike(const Fault& fault) {
+  const auto first_server = [&](bool with_volume) -> std::string {
+    for (const auto& [id, server] : cloud_.servers())
+      if (!facts_.foreign.contains(id) && (!with_volume || !server.volume_id.empty())) return id;
+    return "";
+  };
+  const auto first_guest = [&]() -> Guest* { return guests_.empty() ? nullptr : &guests_.begin()->second; };
+  const auto done = [&](const std::string& what) {
+    injector_.say("fault", std::string(row_of(fault.kind).name) + " " + what);
+    disturbed_ = clock_.monotonic();
+    ++strikes_;
+    changed();
+  };
+  switch (fault.kind) {
+    case Kind::clock:
+      clock_.jump_wall(Millis{fault.value});
+      return done(std::to_string(fault.value));
+    case Kind::lose_server:
+      if (const std::string id = first_server(false); !id.empty()) {
+        cloud_.lose_server(id);
+        return done(id);
+      }
+      return;
+    case Kind::stop_server:
+      if (const std::string id = first_server(false);
+          !id.empty() && cloud_.find_server(id)->status == Server::Status::active) {
+        cloud_.stop_server(id);
+        return done(id);
+      }
+      return;
+    case Kind::error_server:
+      if (const std::string id = first_server(false); !id.empty()) {
+        cloud_.break_server(id, "the host is on fire");
+        return done(id);
+      }
+      return;
+    case Kind::lose_volume:
+      for (const auto& [id, volume] : cloud_.volumes()) {
+        if (facts_.foreign.contains(id) || volume.token.uid.empty()) continue;
+        const std::string lost = id;
+        facts_.lost_volumes.insert(lost);
+        cloud_.lose_volume(lost);
+        return done(lost);
+      }
+      return;
+    case Kind::detach:
+      if (const std::string id = first_server(true); !id.empty()) {
+        const std::string volume = cloud_.find_server(id)->volume_id;
+        cloud_.detach_volume(volume);
+        return done(volume);
+      }
+      return;
+    case Kind::rollback:
+      for (auto& [id, old] : disk_copy_) {
+        auto disk = cloud_.disks.find(id);
+        if (disk == cloud_.disks.end()) continue;
+        disk->second = old;
+        for (auto& [of, written] : facts_.rows) {
+          if (written.volume != id) continue;
+          auto database = old.databases.find(of.second);
+          written.rows = std::min(written.rows, database == old.databases.end() ? 0 : database->second);
+        }
+        // Whoever puts an old disk back has stopped the engine for it.
+        for (auto& [server, guest] : guests_)
+          if (const Server* of = cloud_.find_server(server); of && of->volume_id == id) guest.agent.kill_engine();
+        return done(id);
+      }
+      return;
+    case Kind::engine_dead:
+      if (Guest* guest = first_guest()) {
+        guest->agent.kill_engine();
+        return done(guest->name);
+      }
+      return;
+    case Kind::clone:
+      if (Guest* guest = first_guest()) {
+        guest->clone = guest->agent;
+        guest->clone_until = clock_.monotonic() + Millis{fault.value};
+        at(guest->clone_until, [this] { disturbed_ = clock_.monotonic(); });
+        return done(guest->name);
+      }
+      return;
+    case Kind::slow: {
+      const SimGuestOptions usual;
+      for (auto& [id, guest] : guests_) {
+        guest.agent.options.work = usual.work * 50;
+        guest.agent.options.start = usual.start * 10;
+        guest.agent.options.initialise = usual.initialise * 10;
+        guest.agent.options.backup = usual.backup * 10;
+      }
+      at(clock_.monotonic() + Millis{fault.value}, [this, usual] {
+        disturbed_ = clock_.monotonic();
+        for (auto& [id, guest] : guests_) {
+          guest.agent.options.work = usual.work;
+          guest.agent.options.start = usual.start;
+          guest.agent.options.initialise = usual.initialise;
+          guest.agent.options.backup = usual.backup;
+        }
+      });
+      return done("for " + std::to_string(fault.value) + " ms");
+    }
+    case Kind::quota: {
+      SimOptions& limits = cloud_.options();
+      limits.max_servers = static_cast<int64_t>(cloud_.servers().size());
+      limits.max_volumes = static_cast<int64_t>(cloud_.volumes().size());
+      limits.max_ports = static_cast<int64_t>(cloud_.ports().size());
+      limits.max_gigabytes = 0;
+      for (const auto& [id, volume] : cloud_.volumes()) limits.max_gigabytes += volume.size_gib;
+      at(clock_.monotonic() + Millis{fault.value}, [this] {
+        SimOptions& now = cloud_.options();
+        now.max_servers = now.max_volumes = now.max_ports = now.max_gigabytes = -1;
+        disturbed_ = clock_.monotonic();
+      });
+      return done("is exhausted for " + std::to_string(fault.value) + " ms");
+    }
+    default:
+      return;
+  }
+}
+
+// A person opens an instance to one more network and changes that back a moment later.
+void SimWorld::edit_and_revert(int attempt, bool revert, std::string before) {
+  const auto again = [&](bool then_revert, std::string saved, Millis in) {
+    at(clock_.monotonic() + in,
+       [this, attempt, then_revert, saved] { edit_and_revert(attempt + 1, then_revert, saved); });
+  };
+  const Resource* instance = nullptr;
+  for (const auto& [key, resource] : facts_.stored)
+    if (key.kind == "DatabaseInstance" && !resource.deleting()) {
+      instance = &resource;
+      break;
+    }
+  if (!instance) return;
+  Value spec = instance->spec;
+  const bool edited = spec.at_path("access.allowedCidrs").is_list() &&
+                      spec.at_path("access.allowedCidrs").items().front().text() == kEdited;
+  if (revert && !edited) return;
+  if (revert) {
+    auto old = parse_json(before);
+    if (old && old->is_map())
+      spec.set("access", *old);
+    else
+      spec.erase("access");
+  } else {
+    before = spec.find("access") ? dump_json(spec["access"]) : "";
+    Value cidrs = Value::list();
+    cidrs.push_back(kEdited);
+    spec.set("access", Value::map({{"allowedCidrs", std::move(cidrs)}}));
+  }
+  Plane* plane = reachable();
+  if (!plane) return again(revert, before, Millis{1'000});
+  const std::string name = instance->metadata.name;
+  const Value body = Value::map({{"apiVersion", kApiVersion},
+                                 {"kind", "DatabaseInstance"},
+                                 {"metadata", Value::map({{"name", name}})},
+                                 {"spec", std::move(spec)}});
+  http::Response answer;
+  answer.status = 503;
+  try {
+    answer = plane->ask("PUT", "/apis/trove/v1alpha1/projects/" + scenario_.project + "/databaseinstances/" + name,
+                        dump_json(body), "application/json");
+  } catch (const Crash&) {
+    for (size_t i = 0; i < planes_.size(); ++i)
+      if (planes_[i].get() == plane) down(i);
+  }
+  disturbed_ = clock_.monotonic();
+  ++strikes_;
+  injector_.say("person", std::string(revert ? "reverts" : "edits") + " " + name + ": " + std::to_string(answer.status));
+  const bool accepted = answer.status >= 200 && answer.status < 300;
+  if (!revert) return again(accepted, before, accepted ? kBeforeRevert : Millis{1'000});
+  if (!accepted) again(true, before, Millis{1'000});
+}
+
+}  // namespace trove::simulate
