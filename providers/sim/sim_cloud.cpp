@@ -1,4 +1,6 @@
 #include "providers/sim/sim_cloud.hpp"
+#include <algorithm>
+#include "specs/core/digest.hpp"
 #include "specs/core/overload.hpp"
 
 namespace trove {
@@ -7,20 +9,68 @@ namespace {
 template <class Things>
 auto values(const Things& things) {
   std::vector<typename Things::mapped_type> list;
+  list.reserve(things.size());
   for (const auto& [id, thing] : things) list.push_back(thing);
   return list;
 }
 
+Result<Outcome> told(const SimResult<void>& done) {
+  if (!done) return tl::unexpected<Error>(done.error().error());
+  return Outcome{};
+}
+Result<Outcome> told(const SimResult<std::string>& made) {
+  if (!made) return tl::unexpected<Error>(made.error().error());
+  return Outcome{*made, ""};
+}
+// Deleting what is gone has been done.
+Result<Outcome> gone(const SimResult<void>& done) {
+  if (!done && done.error().code == Code::not_found) return Outcome{};
+  return told(done);
+}
+
+// "nothing without our token is changed": denied, unless what is there carries the action's token.
+template <class Things>
+std::optional<Error> foreign(const Things& things, const std::string& id, const Token& token) {
+  const auto found = things.find(id);
+  if (found == things.end() || (found->second.token == token && !token.uid.empty())) return std::nullopt;
+  return Error{Code::denied, id + " does not carry the token " + to_string(token), {}, {}};
+}
+
 }  // namespace
 
+SimBackup backup_of(const SimDisk& disk) {
+  SimBackup backup;
+  backup.content.engine = disk.engine;
+  backup.content.initialised = true;
+  backup.content.databases = disk.databases;
+  backup.content.users = disk.users;
+  backup.content.position = disk.position;
+  backup.sha256 = content_digest(backup.content);
+  backup.bytes = 1024 + 64 * disk.rows();
+  return backup;
+}
+
+std::string content_digest(const SimDisk& disk) {
+  std::string text = disk.engine + "\n" + std::to_string(disk.position) + "\n";
+  for (const auto& [name, rows] : disk.databases) text += "d " + name + " " + std::to_string(rows) + "\n";
+  for (const auto& [name, digest] : disk.users) text += "u " + name + " " + digest + "\n";
+  return sha256_hex(text);
+}
+
+SimCloud::SimCloud(const Clock& clock, Rng& rng, SimOptions options)
+    : disks(model_.disks), clock_(clock), rng_(rng), model_(clock, rng, std::move(options)) {}
+
 Inventory SimCloud::observe(const std::vector<Sought>& sought) {
+  model_.settle();
   Inventory seen;
   seen.as_of = clock_.wall();
-  seen.servers = values(servers_);
-  seen.volumes = values(volumes_);
-  seen.ports = values(ports_);
+  seen.servers.reserve(model_.servers.size());
+  for (const auto& [id, server] : model_.servers)
+    if (!model_.is_hidden(id)) seen.servers.push_back(server);
+  seen.volumes = values(model_.volumes);
+  seen.ports = values(model_.ports);
   seen.objects = values(objects_);
-  seen.flavors = {{"db.nano", 256, 1}, {"db.tiny", 512, 1}, {"db.small", 1024, 1}};
+  seen.flavors = model_.options.flavors;
   seen.servers_known = seen.volumes_known = seen.ports_known = seen.objects_known = true;
   if (chance(faults.blind_observe)) {
     // A list that broke off: what is missing from it is unknown, not absent.
@@ -37,126 +87,207 @@ Inventory SimCloud::observe(const std::vector<Sought>& sought) {
     }
     seen.trouble = "the list broke off";
   }
-  answer_from_lists(seen, sought);
+  for (const Sought& wanted : sought) answer(seen, wanted);
   return seen;
+}
+
+// A direct look at one thing, as a GET of its id or a query by its token.
+void SimCloud::answer(Inventory& seen, const Sought& wanted) {
+  const auto fits = [&](const auto& thing) {
+    return wanted.id.empty() ? thing.token == wanted.token : thing.id == wanted.id;
+  };
+  const auto look = [&](auto& list, const auto& things) {
+    if (std::any_of(list.begin(), list.end(), fits)) return true;
+    for (const auto& [id, thing] : things)
+      if (fits(thing)) return list.push_back(thing), true;
+    return false;
+  };
+  switch (wanted.what) {
+    case Sought::What::server: {
+      if (std::any_of(seen.servers.begin(), seen.servers.end(), fits)) return;
+      bool silent_cell = model_.cell_down;
+      for (const auto& [id, server] : model_.servers) {
+        const bool hidden = model_.is_hidden(id);
+        silent_cell = silent_cell || hidden;
+        // Nova knows the ids of a cell that is down, and nothing else of it.
+        if (!fits(server) || (hidden && wanted.id.empty())) continue;
+        seen.servers.push_back(server);
+        if (hidden) {
+          Server& shown = seen.servers.back();
+          shown.status = Server::Status::unknown;
+          shown.flavor.clear(), shown.port_id.clear(), shown.volume_id.clear(), shown.fault.clear();
+        }
+        return;
+      }
+      if (!wanted.id.empty() || !silent_cell) seen.absent.push_back(wanted);
+      return;
+    }
+    case Sought::What::volume:
+      if (!look(seen.volumes, model_.volumes)) seen.absent.push_back(wanted);
+      return;
+    case Sought::What::port:
+      if (!look(seen.ports, model_.ports)) seen.absent.push_back(wanted);
+      return;
+  }
 }
 
 Result<Outcome> SimCloud::perform(const CloudAction& action) {
   ++calls_;
+  model_.settle();
   if (chance(faults.lost_request)) return fail(Code::outcome_unknown, "no answer");
   const bool silent = chance(faults.lost_reply);
   Result<Outcome> outcome = apply(action);
+  model_.settle();  // what takes no time
   if (silent) return fail(Code::outcome_unknown, "no answer");
   return outcome;
 }
 
 Result<Outcome> SimCloud::apply(const CloudAction& action) {
-  const std::string id = "sim-" + std::to_string(next_id_ + 1);
-  auto release = [this](const std::string& server) {
-    for (auto& [unused, volume] : volumes_)
-      if (volume.server_id == server) volume.server_id.clear(), volume.status = CloudVolume::Status::available;
-    for (auto& [unused, port] : ports_)
-      if (port.device_id == server) port.device_id.clear();
+  const auto ours = [](std::optional<Error> refusal, auto act) -> Result<Outcome> {
+    if (refusal) return tl::unexpected<Error>(std::move(*refusal));
+    return act();
   };
+  const auto server = [&](const auto& a, auto act) { return ours(foreign(model_.servers, a.id, a.token), act); };
+  const auto volume = [&](const auto& a, auto act) { return ours(foreign(model_.volumes, a.id, a.token), act); };
+  const auto port = [&](const auto& a, auto act) { return ours(foreign(model_.ports, a.id, a.token), act); };
   return std::visit(
-      Overload{
-          [&](const CreatePort& a) -> Result<Outcome> {
-            ++next_id_;
-            ports_[id] = {id, a.name, a.token, "127.1.0." + std::to_string(next_id_ % 250 + 1), a.allowed_cidrs, ""};
-            return Outcome{id, ""};
-          },
-          [&](const UpdatePort& a) -> Result<Outcome> {
-            if (!ports_.contains(a.id)) return fail(Code::not_found, "no such port");
-            ports_[a.id].allowed_cidrs = a.allowed_cidrs;
-            return Outcome{};
-          },
-          [&](const DeletePort& a) -> Result<Outcome> { return ports_.erase(a.id), Outcome{}; },
-          [&](const CreateVolume& a) -> Result<Outcome> {
-            ++next_id_;
-            volumes_[id] = {id, a.name, a.token, CloudVolume::Status::available, a.size_gib, a.type, ""};
-            return Outcome{id, ""};
-          },
-          [&](const ExtendVolume& a) -> Result<Outcome> {
-            if (!volumes_.contains(a.id)) return fail(Code::not_found, "no such volume");
-            volumes_[a.id].size_gib = a.to_gib;
-            return Outcome{};
-          },
-          [&](const DeleteVolume& a) -> Result<Outcome> {
-            if (volumes_.contains(a.id) && !volumes_[a.id].server_id.empty()) return fail(Code::conflict, "in-use");
-            volumes_.erase(a.id);
-            disks.erase(a.id);
-            return Outcome{};
-          },
-          [&](const CreateServer& a) -> Result<Outcome> {
-            // Nova has no idempotency key; it reserves the volume and the port.
-            if (!a.volume_id.empty()) {
-              auto volume = volumes_.find(a.volume_id);
-              if (volume == volumes_.end() || !volume->second.server_id.empty())
-                return fail(Code::conflict, "InvalidVolume");
-              volume->second.server_id = id;
-              volume->second.status = CloudVolume::Status::in_use;
-            }
-            auto port = ports_.find(a.port_id);
-            if (port == ports_.end() || (!port->second.device_id.empty() && servers_.contains(port->second.device_id)))
-              return fail(Code::conflict, "PortInUse");
-            port->second.device_id = id;
-            ++next_id_;
-            servers_[id] = {id,          a.name,        a.token, Server::Status::active, a.flavor, a.port_id,
-                            a.volume_id, clock_.wall(), ""};
-            return Outcome{id, ""};
-          },
-          [&](const StartServer& a) -> Result<Outcome> {
-            if (!servers_.contains(a.id)) return fail(Code::not_found, "no such server");
-            servers_[a.id].status = Server::Status::active;
-            return Outcome{};
-          },
-          [&](const ResizeServer& a) -> Result<Outcome> {
-            if (!servers_.contains(a.id)) return fail(Code::not_found, "no such server");
-            servers_[a.id].flavor = a.to_flavor;
-            return Outcome{};
-          },
-          [&](const DeleteServer& a) -> Result<Outcome> {
-            servers_.erase(a.id);
-            release(a.id);
-            return Outcome{};
-          },
-          [&](const ConfirmResize&) -> Result<Outcome> { return fail(Code::conflict, "no resize waits"); },
-          [&](const AttachVolume&) -> Result<Outcome> { return fail(Code::conflict, "not while it runs"); },
-          [&](const DetachVolume& a) -> Result<Outcome> {
-            if (auto v = volumes_.find(a.id); v != volumes_.end()) v->second.server_id.clear();
-            return Outcome{};
-          },
-          [&](const DeleteStoredObject& a) -> Result<Outcome> { return objects_.erase(a.key), Outcome{}; }},
+      Overload{[&](const CreatePort& a) -> Result<Outcome> {
+                 Port row;
+                 row.name = a.name;
+                 row.token = a.token;
+                 row.allowed_cidrs = a.allowed_cidrs;
+                 std::sort(row.allowed_cidrs.begin(), row.allowed_cidrs.end());
+                 SimPortMore more;
+                 more.project = a.project;
+                 more.mac = sim_mac(a.token);
+                 return told(model_.create_port(std::move(row), std::move(more)));
+               },
+               [&](const UpdatePort& a) {
+                 return port(a, [&]() -> Result<Outcome> {
+                   if (!model_.ports.contains(a.id))
+                     return fail(Code::not_found, "PortNotFound: Port " + a.id + " could not be found.");
+                   change_port(a.id, a.allowed_cidrs);
+                   return Outcome{};
+                 });
+               },
+               [&](const DeletePort& a) { return port(a, [&] { return gone(model_.delete_port(a.id)); }); },
+               [&](const CreateVolume& a) -> Result<Outcome> {
+                 CloudVolume row;
+                 row.name = a.name;
+                 row.token = a.token;
+                 row.size_gib = a.size_gib;
+                 row.type = a.type;
+                 SimVolumeMore more;
+                 more.project = a.project;
+                 return told(model_.create_volume(std::move(row), std::move(more)));
+               },
+               [&](const ExtendVolume& a) {
+                 return volume(a, [&]() -> Result<Outcome> {
+                   const auto found = model_.volumes.find(a.id);
+                   if (found != model_.volumes.end() && found->second.size_gib == a.to_gib) return Outcome{};
+                   return told(model_.extend_volume(a.id, a.to_gib));
+                 });
+               },
+               [&](const DeleteVolume& a) {
+                 return volume(a, [&] {
+                   const auto found = model_.volumes.find(a.id);
+                   const bool stuck =
+                       found != model_.volumes.end() && found->second.status == CloudVolume::Status::error_deleting;
+                   return gone(model_.delete_volume(a.id, stuck));
+                 });
+               },
+               [&](const CreateServer& a) -> Result<Outcome> {
+                 SimServerRequest request;
+                 request.row.name = a.name;
+                 request.row.token = a.token;
+                 request.row.flavor = a.flavor;
+                 request.more.project = a.project;
+                 if (!a.port_id.empty()) request.more.ports = {a.port_id};
+                 if (!a.volume_id.empty()) request.more.volumes = {a.volume_id};
+                 return told(model_.create_server(std::move(request)));
+               },
+               [&](const StartServer& a) { return server(a, [&] { return told(model_.start_server(a.id)); }); },
+               [&](const ResizeServer& a) {
+                 return server(a, [&] { return told(model_.resize_server(a.id, a.to_flavor)); });
+               },
+               [&](const ConfirmResize& a) { return server(a, [&] { return told(model_.confirm_resize(a.id)); }); },
+               [&](const DeleteServer& a) { return server(a, [&] { return gone(model_.delete_server(a.id)); }); },
+               [&](const AttachVolume& a) {
+                 return volume(a, [&] { return told(model_.attach_volume(a.server_id, a.id, "/dev/vdb")); });
+               },
+               [&](const DetachVolume& a) {
+                 return volume(a, [&]() -> Result<Outcome> {
+                   const auto found = model_.volumes.find(a.id);
+                   if (found != model_.volumes.end() && found->second.server_id.empty()) return Outcome{};
+                   // A server whose row is gone: the attachment itself is deleted.
+                   if (found != model_.volumes.end() && found->second.server_id == a.server_id &&
+                       !model_.servers.contains(a.server_id))
+                     return model_.release_volume(a.id), Outcome{};
+                   return told(model_.detach_volume(a.server_id, a.id));
+                 });
+               },
+               [&](const DeleteStoredObject& a) -> Result<Outcome> {
+                 objects_.erase(a.key);
+                 backups_.erase(a.key);
+                 return Outcome{};
+               }},
       action);
 }
 
-void SimCloud::stop_server(const std::string& id) { servers_.at(id).status = Server::Status::shutoff; }
-
-void SimCloud::lose_server(std::string id) {
-  servers_.erase(id);
-  for (auto& [unused, volume] : volumes_)
-    if (volume.server_id == id) volume.server_id.clear(), volume.status = CloudVolume::Status::available;
-  for (auto& [unused, port] : ports_)
-    if (port.device_id == id) port.device_id.clear();
+void SimCloud::stop_server(const std::string& id) { model_.settle(), model_.halt_server(id); }
+void SimCloud::lose_server(std::string id) { model_.settle(), model_.drop_server(id); }
+void SimCloud::break_server(const std::string& id, const std::string& fault) {
+  model_.settle(), model_.break_server(id, fault);
+}
+void SimCloud::hide_servers(bool down) {
+  model_.cell_down = down;
+  if (!down)
+    for (auto& [id, more] : model_.server_more) more.hidden = false;
+}
+void SimCloud::hide_server(const std::string& id, bool down) { model_.server_more.at(id).hidden = down; }
+void SimCloud::lose_volume(std::string id) { model_.settle(), model_.drop_volume(id); }
+void SimCloud::detach_volume(const std::string& id) { model_.settle(), model_.release_volume(id); }
+void SimCloud::lose_port(std::string id) { model_.settle(), model_.drop_port(id); }
+void SimCloud::change_port(const std::string& id, std::vector<std::string> cidrs) {
+  std::sort(cidrs.begin(), cidrs.end());
+  model_.ports.at(id).allowed_cidrs = std::move(cidrs);
+  model_.port_more.at(id).updated = clock_.wall();
 }
 
-guest::Report sim_guest_report(const guest::Document& document, std::set<std::string>& disk, Time now) {
-  guest::Report report;
-  report.document_digest = guest::digest(document);
-  report.engine_state = "Running";
-  report.engine_version = "1.0";
-  report.applied_restart = document.restart;
-  report.applied_memory_mib = document.memory_mib;
-  for (const auto& d : document.databases) disk.insert(d.name), report.databases.push_back({d.name, "", "Applied", ""});
-  for (const auto& name : document.dropped_databases)
-    disk.erase(name), report.databases.push_back({name, "", "Dropped", ""});
-  for (const auto& u : document.users) report.users.push_back({u.name, u.host, "Applied", ""});
-  for (const auto& [name, host] : document.dropped_users) report.users.push_back({name, host, "Dropped", ""});
-  for (const auto& p : document.parameters) report.parameters.push_back({p.name, p.value, false, "Applied", ""});
-  for (const auto& b : document.backups)
-    report.backups.push_back({b.id, "Completed", std::string(64, 'a'), 1, now, now, ""});
-  if (document.restore) report.restore_state = "Restored";
-  return report;
+void SimCloud::plant(Server server) {
+  SimServerMore& more = model_.server_more[server.id];
+  if (!server.port_id.empty()) more.ports = {server.port_id};
+  if (!server.volume_id.empty()) more.volumes = {server.volume_id};
+  more.port_claimed = true;
+  model_.servers[server.id] = std::move(server);
+}
+void SimCloud::plant(CloudVolume volume) {
+  model_.volume_more[volume.id];
+  model_.volumes[volume.id] = std::move(volume);
+}
+void SimCloud::plant(Port port) {
+  model_.port_more[port.id];
+  model_.ports[port.id] = std::move(port);
+}
+
+const Server* SimCloud::find_server(const std::string& id) {
+  model_.settle();
+  const auto found = model_.servers.find(id);
+  return found == model_.servers.end() ? nullptr : &found->second;
+}
+
+SimDisk* SimCloud::disk_of(const std::string& server_id) {
+  const Server* server = find_server(server_id);
+  if (!server) return nullptr;
+  if (server->volume_id.empty()) return &disks[server_id];
+  const auto volume = model_.volumes.find(server->volume_id);
+  if (volume == model_.volumes.end() || volume->second.server_id != server_id) return nullptr;
+  return &disks[server->volume_id];
+}
+
+void SimCloud::store(const std::string& key, SimBackup backup) {
+  objects_[key] = {key, backup.bytes};
+  backups_[key] = std::move(backup);
 }
 
 }  // namespace trove

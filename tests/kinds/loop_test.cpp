@@ -389,7 +389,7 @@ TEST_CASE("whatever fails the loop converges with nothing twice nothing left and
     if (only) log::configure(log::Level::info, log::Format::text);
     world.cloud.faults = {200, 200, 200};
     // A look-alike that is not ours.
-    world.cloud.plant_server({"foreign", "orders-db-0", {}, Server::Status::active, "db.tiny", "", "", {}, ""});
+    world.cloud.plant(Server{"foreign", "orders-db-0", {}, Server::Status::active, "db.tiny", "", "", {}, ""});
     world.apply(kShop);
     for (int round = 0; round < 6; ++round) {
       world.run(Millis{5'000 + static_cast<int64_t>(world.rng.below(20'000))});

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 #include "providers/sim/sim_cloud.hpp"
+#include "providers/sim/sim_guest.hpp"
 #include "reconciler/loop/loop.hpp"
 #include "specs/core/log.hpp"
 #include "specs/decode.hpp"
@@ -18,7 +19,7 @@ namespace trove {
 
 class LoopWorld {
  public:
-  explicit LoopWorld(uint64_t seed = 1) : rng(seed), cloud(clock, rng) {
+  explicit LoopWorld(uint64_t seed = 1) : rng(seed), cloud(clock, rng, SimOptions::instant()) {
     log::configure(log::Level::error, log::Format::text);
     store = open_memory_store(clock);
     // One key for all worlds of a program: making its file durable takes longer than most of these tests.
@@ -106,7 +107,7 @@ class LoopWorld {
         const bool due = clock.wall() - at > Millis{20'000} || adjust;
         auto document = hub->document(token, due ? "" : said.document_digest, Millis{0});
         if (!document || !*document) continue;
-        std::set<std::string>& disk = cloud.disks[server.volume_id.empty() ? id : server.volume_id];
+        SimDisk& disk = cloud.disks[server.volume_id.empty() ? id : server.volume_id];
         guest::Report report = sim_guest_report(**document, disk, clock.wall());
         if (adjust) adjust(report, **document);
         Time& last = reported[token].second;

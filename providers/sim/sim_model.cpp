@@ -1,0 +1,255 @@
+#include "providers/sim/sim_model.hpp"
+#include <algorithm>
+#include "specs/core/digest.hpp"
+
+namespace trove {
+
+namespace {
+constexpr size_t kMostDeleted = 10'000;
+}
+
+std::string sim_mac(const Token& token) {
+  const std::string hash = sha256_raw(to_string(token));
+  std::string bytes = hash.substr(0, 6);
+  bytes[0] = static_cast<char>((static_cast<unsigned char>(bytes[0]) & 0xFC) | 0x02);
+  std::string mac;
+  for (char c : bytes) mac += (mac.empty() ? "" : ":") + to_hex(std::string_view(&c, 1));
+  return mac;
+}
+
+std::string SimModel::new_id() {
+  if (options.uuids) return new_uid(rng_);
+  return "sim-" + std::to_string(++next_id_);
+}
+
+const Flavor* SimModel::flavor(const std::string& name) const {
+  for (const Flavor& flavor : options.flavors)
+    if (flavor.name == name) return &flavor;
+  return nullptr;
+}
+
+bool SimModel::is_hidden(const std::string& server) const {
+  const auto more = server_more.find(server);
+  return more != server_more.end() && (cell_down || more->second.hidden);
+}
+
+// ---- What happens later -------------------------------------------------------------------------------------------
+
+void SimModel::later(Millis wait, Step step, const std::string& id, const std::string& other) {
+  const Millis due = running_at_.value_or(clock_.monotonic()) + wait;
+  tasks_.emplace(std::pair(due, ++next_task_), Task{step, id, other});
+}
+
+void SimModel::cancel(const std::string& id) {
+  std::erase_if(tasks_, [&](const auto& task) { return task.second.id == id; });
+}
+
+std::optional<Millis> SimModel::next_change() const {
+  if (tasks_.empty()) return std::nullopt;
+  return std::max(tasks_.begin()->first.first - clock_.monotonic(), Millis{0});
+}
+
+void SimModel::settle() {
+  const Millis now = clock_.monotonic();
+  while (!tasks_.empty() && tasks_.begin()->first.first <= now) {
+    auto node = tasks_.extract(tasks_.begin());
+    running_at_ = node.key().first;
+    run(node.mapped());
+    running_at_.reset();
+  }
+}
+
+void SimModel::run(const Task& task) {
+  const auto server = servers.find(task.id);
+  const auto volume = volumes.find(task.id);
+  const bool of_volume = task.step >= Step::volume_created;
+  if (of_volume ? volume == volumes.end() : server == servers.end()) return;
+  switch (task.step) {
+    case Step::claim_port:
+      return claim_ports(task.id);
+    case Step::begin_attach:
+      return begin_attachments(task.id);
+    case Step::built:
+      return finish_build(task.id);
+    case Step::server_gone:
+      return drop_server(task.id);
+    case Step::started:
+    case Step::rebuilt:
+      ++server_more[task.id].boots;
+      return set_status(task.id, Server::Status::active);
+    case Step::stopped:
+      return set_status(task.id, Server::Status::shutoff);
+    case Step::resized:
+      if (server_more[task.id].doomed) {
+        server_more[task.id].doomed = false;
+        return break_server(task.id, "No valid host was found. There are not enough hosts available.");
+      }
+      server->second.flavor = task.other;
+      ++server_more[task.id].boots;
+      return set_status(task.id, Server::Status::verify_resize);
+    case Step::reverted:
+      server->second.flavor = task.other;
+      ++server_more[task.id].boots;
+      [[fallthrough]];
+    case Step::confirmed:
+      return set_status(task.id, server_more[task.id].was_off ? Server::Status::shutoff : Server::Status::active);
+    case Step::volume_created:
+      return set_status(volume->second,
+                        volume_more[task.id].doomed ? CloudVolume::Status::error : CloudVolume::Status::available);
+    case Step::volume_gone:
+      if (volume_more[task.id].stuck) {
+        volume_more[task.id].stuck = false;
+        return set_status(volume->second, CloudVolume::Status::error_deleting);
+      }
+      return drop_volume(task.id);
+    case Step::volume_extended: {
+      SimVolumeMore& more = volume_more[task.id];
+      const bool failed = std::exchange(more.doomed, false);
+      if (!failed) volume->second.size_gib = more.growing_to;
+      more.growing_to = 0;
+      if (failed) return set_status(volume->second, CloudVolume::Status::error_extending);
+      return set_status(volume->second, volume->second.server_id.empty() ? CloudVolume::Status::available
+                                                                         : CloudVolume::Status::in_use);
+    }
+    case Step::attached:
+      if (volume->second.server_id == task.other) set_status(volume->second, CloudVolume::Status::in_use);
+      return;
+    case Step::detached:
+      return release_volume(task.id);
+  }
+}
+
+// ---- Nova's build -------------------------------------------------------------------------------------------------
+
+void SimModel::set_status(const std::string& id, Server::Status status, std::string task) {
+  servers.at(id).status = status;
+  server_more[id].task = std::move(task);
+  server_more[id].updated = clock_.wall();
+}
+
+void SimModel::set_status(CloudVolume& volume, CloudVolume::Status status) {
+  volume.status = status;
+  volume_more[volume.id].updated = clock_.wall();
+}
+
+void SimModel::claim_ports(const std::string& id) {
+  SimServerMore& more = server_more[id];
+  if (more.doomed) return fail_build(id, "No valid host was found. There are not enough hosts available.");
+  for (const std::string& port : more.ports) {
+    const auto found = ports.find(port);
+    if (found == ports.end()) return fail_build(id, "Port " + port + " could not be found.");
+    if (!found->second.device_id.empty() && found->second.device_id != id)
+      return fail_build(id, "Port " + port + " is still in use.");
+  }
+  for (const std::string& port : more.ports) {
+    ports[port].device_id = id;
+    port_more[port].device_owner = "compute:nova";
+    port_more[port].updated = clock_.wall();
+  }
+  more.port_claimed = true;
+  more.task = "spawning";
+  const Millis rest = options.server_build - options.port_claim - options.attach;
+  later(std::max(rest, Millis{0}), Step::begin_attach, id);
+}
+
+void SimModel::begin_attachments(const std::string& id) {
+  for (const std::string& volume : server_more[id].volumes) {
+    const auto found = volumes.find(volume);
+    if (found == volumes.end() || found->second.server_id != id)
+      return fail_build(id, "Volume " + volume + " could not be found.");
+    set_status(found->second, CloudVolume::Status::attaching);
+  }
+  later(options.attach, Step::built, id);
+}
+
+void SimModel::finish_build(const std::string& id) {
+  for (const std::string& volume : server_more[id].volumes) {
+    const auto found = volumes.find(volume);
+    if (found == volumes.end() || found->second.server_id != id)
+      return fail_build(id, "Volume " + volume + " could not be found.");
+    set_status(found->second, CloudVolume::Status::in_use);
+  }
+  ++server_more[id].boots;
+  set_status(id, Server::Status::active);
+}
+
+// A port of ours is unbound again; a volume stays reserved until the row is deleted.
+void SimModel::fail_build(const std::string& id, std::string why) {
+  for (auto& [port, row] : ports)
+    if (row.device_id == id) row.device_id.clear(), port_more[port].device_owner.clear();
+  server_more[id].port_claimed = false;
+  servers.at(id).fault = std::move(why);
+  set_status(id, Server::Status::error);
+}
+
+// ---- Behind everybody's back --------------------------------------------------------------------------------------
+
+void SimModel::release_volume(const std::string& id) {
+  const auto found = volumes.find(id);
+  if (found == volumes.end()) return;
+  CloudVolume& volume = found->second;
+  SimVolumeMore& more = volume_more[id];
+  if (const auto holder = server_more.find(volume.server_id); holder != server_more.end()) {
+    std::erase(holder->second.volumes, id);
+    Server& server = servers.at(holder->first);
+    if (server.volume_id == id) server.volume_id = holder->second.volumes.empty() ? "" : holder->second.volumes.front();
+  }
+  volume.server_id.clear();
+  more.attachment_id.clear();
+  more.device.clear();
+  using Status = CloudVolume::Status;
+  for (Status held : {Status::reserved, Status::attaching, Status::in_use, Status::detaching})
+    if (volume.status == held) return cancel(id), set_status(volume, Status::available);
+}
+
+void SimModel::drop_server(const std::string& id) {
+  const auto found = servers.find(id);
+  if (found == servers.end()) return;
+  cancel(id);
+  SimServerMore more = std::move(server_more[id]);
+  for (const std::string& port : more.own_ports) drop_port(port);
+  more.task.clear();
+  more.updated = clock_.wall();
+  deleted_servers.push_back({std::move(found->second), std::move(more), clock_.wall()});
+  if (deleted_servers.size() > kMostDeleted) deleted_servers.pop_front();
+  servers.erase(found);
+  server_more.erase(id);
+  disks.erase(id);
+  for (auto& [volume, row] : volumes)
+    if (row.server_id == id) release_volume(volume);
+  for (auto& [port, row] : ports)
+    if (row.device_id == id) row.device_id.clear(), port_more[port].device_owner.clear();
+}
+
+void SimModel::break_server(const std::string& id, const std::string& fault) {
+  cancel(id);
+  servers.at(id).fault = fault;
+  set_status(id, Server::Status::error);
+}
+
+void SimModel::halt_server(const std::string& id) {
+  cancel(id);
+  set_status(id, Server::Status::shutoff);
+}
+
+// Nova goes on believing that the server has it.
+void SimModel::drop_volume(const std::string& id) {
+  cancel(id);
+  volumes.erase(id);
+  volume_more.erase(id);
+  disks.erase(id);
+}
+
+void SimModel::drop_port(const std::string& id) {
+  const auto found = ports.find(id);
+  if (found == ports.end()) return;
+  if (const auto holder = server_more.find(found->second.device_id); holder != server_more.end()) {
+    std::erase(holder->second.ports, id);
+    Server& server = servers.at(holder->first);
+    if (server.port_id == id) server.port_id = holder->second.ports.empty() ? "" : holder->second.ports.front();
+  }
+  ports.erase(found);
+  port_more.erase(id);
+}
+
+}  // namespace trove
