@@ -82,6 +82,7 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now) {
       intent.what = *what;
       intent.id = id;
       intent.since = now;
+      intent.recorded = false;
     } else if (intent.id.empty()) {
       intent.id = id;
       intent.recorded = false;
@@ -113,7 +114,8 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now) {
     const auto next = std::next(it);
     const bool superseded = next != intents_.end() && next->first.uid == it->first.uid &&
                             next->first.role == it->first.role && !next->second.id.empty();
-    if (superseded && it->second.gone()) {
+    // One that was never answered and never came is over; should it still come, its token tells whose it is.
+    if (it->second.gone() && (superseded || it->second.id.empty())) {
       news.finished.push_back(it->first);
       intents_.erase(it);
     }

@@ -42,11 +42,11 @@ struct GuestState {
   std::optional<guest::Document> document;  // as planned: its URLs are unsigned (the hub signs them)
   std::string document_digest;              // of the signed one, which the guest reports back
   std::optional<guest::Report> report;
-  Time heard;
+  Time heard;                       // steady
   std::string agent;                // whose report that was
   std::vector<std::string> former;  // agents before it; one that comes back is no restart
   int returns = 0;                  // how often one came back
-  Time frozen;                      // two machines answer for this server: since when nothing is told or believed
+  Time frozen;  // steady; two machines answer for this server: since when nothing is told or believed
 };
 // Two agents in turn are two machines with one disk's past (a clone, a restored snapshot). Neither is told anything
 // until only one of them has been heard for so long.
@@ -57,7 +57,8 @@ struct Failure {
   std::string action;  // "nova.server.create"
   Code code = Code::internal;
   std::string message;
-  Time since, next_retry;
+  Time since, next_retry;  // for people
+  Time due;                // steady: not before
   int attempts = 0;
   bool stale = false;  // planned from old facts: looked at again at once, and not worth a word
 };
@@ -82,7 +83,8 @@ class World {
   using ByKey = std::unordered_map<Key, std::shared_ptr<const Object>, KeyHash>;
 
   Time now;
-  Time started;  // of this control plane: for patience with guests after a restart
+  Time steady;   // the monotonic clock: for how long something has lasted, whatever happens to the wall clock
+  Time started;  // steady; of this control plane: for patience with guests after a restart
   std::shared_ptr<const Inventory> inventory = std::make_shared<Inventory>();
   std::unordered_map<std::string, GuestState> guests;  // by server token text
   std::unordered_map<Key, std::string, KeyHash>
@@ -90,6 +92,9 @@ class World {
   std::map<Key, Failure> failures;
   std::shared_ptr<const Ledger> ledger = std::make_shared<Ledger>();
   std::shared_ptr<const std::map<std::string, Gone>> gone = std::make_shared<std::map<std::string, Gone>>();  // by uid
+
+  // What the wall clock will say at a steady time.
+  Time at(Time steady_time) const { return now + (steady_time - steady); }
 
   void put(std::shared_ptr<const Object> object);
   void remove(const Key& key);

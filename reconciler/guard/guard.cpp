@@ -187,7 +187,7 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  }
                  if (a.token.incarnation > 1) {
                    std::erase_if(replacements_,
-                                 [&](const auto& entry) { return world.now - entry.second > kBrakeWindow; });
+                                 [&](const auto& entry) { return world.steady - entry.second > kBrakeWindow; });
                    size_t instances = 0;
                    for (const auto& [key, unused] : world.objects()) instances += key.kind == "DatabaseInstance";
                    const size_t most = std::max(kBrakeLeast, instances * kBrakePercent / 100);
@@ -195,7 +195,7 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                      return fail(Code::throttled,
                                  "the brake holds: " + std::to_string(replacements_.size()) +
                                      " servers were replaced within a minute; is the cloud telling the truth?");
-                   replacements_.try_emplace(a.token, world.now);
+                   replacements_.try_emplace(a.token, world.steady);
                  }
                  return {};
                },

@@ -65,6 +65,13 @@ Plan plan_deletion(Ladder& ladder) {
       return act({UpdateObject{std::move(released), "kept: deletionPolicy Retain"}, {}, Change::none},
                  "keeping " + to_string(key));
     }
+    // The policy may have been changed a moment before the deletion: the volume follows it still.
+    if (key.kind == "Volume" && owned->as<VolumeSpec>().deletion == Common::Deletion::retain) {
+      Resource follows = owned->resource;
+      follows.spec.set("deletionPolicy", "Delete");
+      return act({UpdateObject{std::move(follows), "deletionPolicy Delete"}, {}, Change::none},
+                 "deletionPolicy Delete for " + to_string(key));
+    }
     return act({DeleteObject{key, owned->meta().uid, "its instance is deleted"}, {}, Change::none},
                "deleting " + to_string(key));
   }

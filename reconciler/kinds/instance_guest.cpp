@@ -57,8 +57,8 @@ std::string restart_word(const Ladder& ladder, const GuestState* guest, const st
 void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std::string>& pending, bool settled) {
   const guest::Report& report = *guest.report;
   StatusBuilder& status = ladder.status;
-  const bool silent = ladder.world.now - guest.heard > kGuestSilence;
-  if (!silent) ladder.plan.wake = guest.heard + kGuestSilence + Millis{1};  // then only the guest brings news
+  const bool silent = ladder.world.steady - guest.heard > kGuestSilence;
+  if (!silent) ladder.plan.wake = ladder.world.at(guest.heard + kGuestSilence + Millis{1});  // then only the guest brings news
   const bool running = report.engine_state == "Running";
   if (!report.engine_version.empty())
     status.fields().set("datastore", Value::map({{"resolved", report.engine_version}}));
@@ -149,12 +149,12 @@ Plan guest_rung(Ladder& ladder) {
   const GuestState* guest = nullptr;
   if (auto found = world.guests.find(to_string(ladder.server->token)); found != world.guests.end())
     guest = &found->second;
-  if (guest && guest->frozen.set() && world.now - guest->frozen < kCloneFreeze) {
+  if (guest && guest->frozen.set() && world.steady - guest->frozen < kCloneFreeze) {
     const std::string message = "two machines answer as server " + ladder.server->id +
                                 ": one of them is a copy; stop it. Neither is told anything until then";
     ladder.plan.waiting_reason = "DATA_SAFETY_HOLD";
     ladder.plan.waiting_message = message;
-    ladder.plan.wake = guest->frozen + kCloneFreeze;
+    ladder.plan.wake = world.at(guest->frozen + kCloneFreeze);
     ladder.status.phase("ERROR").ready_unknown("TerminalError", message).synced(false, "TerminalError", message);
     ladder.status.stalled({"DATA_SAFETY_HOLD", "CloudOperator", message}).observed(0);
     ladder.plan.status = ladder.status.build();
@@ -169,9 +169,9 @@ Plan guest_rung(Ladder& ladder) {
     ladder.plan.actions.push_back(
         {PutGuestDocument{ladder.server->token, std::move(document)}, ladder.object.key(), Change::live});
   if (!guest || !guest->report) {
-    if (ladder.was_ready() && world.now - world.started < kGuestSilence) {
+    if (ladder.was_ready() && world.steady - world.started < kGuestSilence) {
       ladder.plan.keep_status = true;  // we have just started; the guest will call
-      ladder.plan.wake = world.started + kGuestSilence;
+      ladder.plan.wake = world.at(world.started + kGuestSilence);
       return std::move(ladder.plan);
     }
     ladder.plan.waiting_reason = "WaitingForGuest";

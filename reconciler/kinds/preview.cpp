@@ -103,7 +103,7 @@ void apply_expected(World& world, const Action& action) {
     guest.document_digest = "previewed";
     report.document_digest = guest.document_digest;
     guest.report = std::move(report);
-    guest.heard = world.now;
+    guest.heard = world.steady;
   } else if (const auto* create = std::get_if<CreateObject>(&action.effect)) {
     Resource resource = create->resource;
     resource.metadata.uid = "new-" + resource.kind + "-" + resource.metadata.name;

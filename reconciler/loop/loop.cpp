@@ -64,8 +64,8 @@ Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Execu
       leader_(objects.store(), clock, new_uid(rng)),
       guard_([this](const Key& key) { return objects_.get(key); }),
       verifiers_(sealer) {
-  world_.started = clock_.wall();
-  world_.now = world_.started;
+  set_time();
+  world_.started = world_.steady;
   next_sweep_ = clock_.monotonic() + kSweepPeriod;
   hub_.on_report(
       [this](const std::string& server, guest::Report report) { deliver_report(server, std::move(report)); });
@@ -73,6 +73,11 @@ Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Execu
 
 // Commits without waiting report back to the loop: one that waits comes after them all.
 Loop::~Loop() { (void)objects_.store().commit({}); }
+
+void Loop::set_time() {
+  world_.now = clock_.wall();
+  world_.steady = Time{clock_.monotonic().count()};
+}
 
 Result<Revision> Loop::load() {
   std::lock_guard world_lock(world_mutex_);
@@ -82,7 +87,8 @@ Result<Revision> Loop::load() {
 
 Result<Revision> Loop::read_all() {
   world_ = World();
-  world_.started = world_.now = clock_.wall();
+  set_time();
+  world_.started = world_.steady;
   key_of_uid_.clear();
   owner_digests_.clear();
   if (auto memory = load_memory(); !memory) return tl::unexpected(memory.error());
@@ -239,7 +245,7 @@ void Loop::wait(Millis most) {
 Millis Loop::step() {
   std::lock_guard world_lock(world_mutex_);
   const Millis now = clock_.monotonic();
-  world_.now = clock_.wall();
+  set_time();
   const bool leads = leader_.tick();
   if (leads && !led_) {
     // Somebody else may have led: whatever is remembered here may be old.
@@ -460,7 +466,7 @@ void Loop::collect_orphans() {
     const Key key = action.object;
     if (states_[key].in_flight) continue;
     auto failure = world_.failures.find(key);
-    if (failure != world_.failures.end() && world_.now < failure->second.next_retry) continue;
+    if (failure != world_.failures.end() && world_.steady < failure->second.due) continue;
     if (Result<void> allowed = guard_.check(action, world_); !allowed) {
       ++refused_;
       note_failure(key, action, allowed.error());
@@ -485,7 +491,7 @@ bool Loop::note_agent(GuestState& guest, const std::string& agent) {
   }
   guest.agent = agent;
   if (!back || guest.returns < 2) return false;
-  guest.frozen = world_.now;
+  guest.frozen = world_.steady;
   return true;
 }
 
@@ -502,17 +508,17 @@ void Loop::take_report(const std::string& server, guest::Report report) {
     touch(owner->second, Priority::event);
     return;
   }
-  if (guest.frozen.set() && world_.now - guest.frozen < kCloneFreeze) return;
+  if (guest.frozen.set() && world_.steady - guest.frozen < kCloneFreeze) return;
   guest.frozen = {};
   Txn txn;
   for (const std::string& repair : report.events)
     objects_.stage_event(txn, {world_.now, "Warning", owner->second, "guest.repair", "system", repair});
   if (!txn.ops.empty()) commit_later(std::move(txn));
   report.events.clear();
-  const bool was_silent = !guest.report || world_.now - guest.heard > Millis{60'000};
+  const bool was_silent = !guest.report || world_.steady - guest.heard > Millis{60'000};
   const bool news = was_silent || !(*guest.report == report);
   guest.report = std::move(report);
-  guest.heard = world_.now;
+  guest.heard = world_.steady;
   if (news) touch(owner->second, Priority::event);
 }
 
@@ -562,8 +568,8 @@ void Loop::reconcile(const Key& key) {
   }
   std::vector<Action> actions;
   auto failure = world_.failures.find(key);
-  const bool backing_off = failure != world_.failures.end() && world_.now < failure->second.next_retry;
-  if (backing_off) queue_.add(key, Priority::resync, clock_.monotonic() + (failure->second.next_retry - world_.now));
+  const bool backing_off = failure != world_.failures.end() && world_.steady < failure->second.due;
+  if (backing_off) queue_.add(key, Priority::resync, clock_.monotonic() + (failure->second.due - world_.steady));
   for (Action& action : plan.actions) {
     if (backing_off) break;
     Result<void> allowed = guard_.check(action, world_);
@@ -716,6 +722,7 @@ void Loop::note_failure(const Key& key, const Action& action, const Error& error
       failure.message = error.message;
       if (!failure.since.set()) failure.since = world_.now;
       failure.next_retry = world_.now + kStaleRetry;
+      failure.due = world_.steady + kStaleRetry;
       failure.stale = true;
       queue_.add(key, Priority::event, clock_.monotonic() + kStaleRetry);
       return;
@@ -736,6 +743,7 @@ void Loop::note_failure(const Key& key, const Action& action, const Error& error
   delay = delay / 2 + Millis{static_cast<int64_t>(rng_.next() % static_cast<uint64_t>(delay.count() / 2 + 1))};
   if (error.retry_after) delay = std::max(delay, *error.retry_after);
   failure.next_retry = world_.now + delay;
+  failure.due = world_.steady + delay;
   queue_.add(key, Priority::resync, clock_.monotonic() + delay);
   log::warning("failed", {{"key", to_string(key)},
                           {"action", action_name(action)},
@@ -754,7 +762,7 @@ LoopHealth Loop::health() {
   health.in_flight = in_flight_;
   for (const auto& [key, object] : world_.objects()) health.instances += key.kind == "DatabaseInstance";
   for (const auto& [server, guest] : world_.guests)
-    health.guests_heard += guest.report && world_.now - guest.heard < Millis{60'000};
+    health.guests_heard += guest.report && world_.steady - guest.heard < Millis{60'000};
   health.passes = passes_;
   health.actions = actions_;
   health.failures = failures_;

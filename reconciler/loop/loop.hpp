@@ -81,6 +81,7 @@ class Loop final : public PlanSource, public LoopStatus {
     Revision needs_revision = 0;
   };
 
+  void set_time();
   void take(WatchBatch batch);
   void take(Inventory inventory);
   bool note_agent(GuestState& guest, const std::string& agent);
