@@ -58,7 +58,8 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
   const guest::Report& report = *guest.report;
   StatusBuilder& status = ladder.status;
   const bool silent = ladder.world.steady - guest.heard > kGuestSilence;
-  if (!silent) ladder.plan.wake = ladder.world.at(guest.heard + kGuestSilence + Millis{1});  // then only the guest brings news
+  if (!silent && !ladder.plan.wake)  // then only the guest brings news
+    ladder.plan.wake = ladder.world.at(guest.heard + kGuestSilence + Millis{1});
   const bool running = report.engine_state == "Running";
   if (!report.engine_version.empty())
     status.fields().set("datastore", Value::map({{"resolved", report.engine_version}}));
@@ -68,7 +69,6 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
     if (quota > 0) volume->set("usedPercent", std::min<int64_t>(100, report.volume_used_bytes * 100 / quota));
   }
   if (report.restore_state == "Restored" || (settled && running)) status.fields().set("bootstrapped", true);
-  if (settled && running && ladder.want.root_access) status.fields().set("rootEnabled", true);
   if (settled && running && !ladder.want.root_access) {
     bool dropped = false;
     for (const guest::ItemState& user : report.users)
@@ -144,6 +144,24 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
 
 }  // namespace
 
+namespace {
+
+// What a guest may have done has to be known before it is told: it can act, fall silent, and the wish be withdrawn
+// meanwhile. So names of parameters and the root login are in the status first, and the document goes out a pass later.
+bool remembered(Ladder& ladder, const guest::Document& document) {
+  Value names = ladder.before["appliedParameters"].is_map() ? ladder.before["appliedParameters"] : Value::map();
+  bool all = true;
+  for (const guest::Parameter& parameter : document.parameters)
+    if (!names.find(parameter.name)) names.set(parameter.name, ""), all = false;
+  if (!all) ladder.status.fields().set("appliedParameters", std::move(names));
+  for (const guest::User& user : document.users)
+    if (user.superuser && !ladder.before["rootEnabled"].bool_or(false))
+      ladder.status.fields().set("rootEnabled", true), all = false;
+  return all;
+}
+
+}  // namespace
+
 Plan guest_rung(Ladder& ladder) {
   const World& world = ladder.world;
   const GuestState* guest = nullptr;
@@ -165,13 +183,22 @@ Plan guest_rung(Ladder& ladder) {
   if (!word.empty()) ladder.status.fields().set("restartWord", word);
   guest::Document document = compile_document(ladder.object, *ladder.server, ladder.port, world, word);
   const bool told = guest && guest->document && *guest->document == document;
-  if (!told)
+  if (!remembered(ladder, document))
+    ladder.plan.wake = world.now;
+  else if (!told)
     ladder.plan.actions.push_back(
         {PutGuestDocument{ladder.server->token, std::move(document)}, ladder.object.key(), Change::live});
   if (!guest || !guest->report) {
     if (ladder.was_ready() && world.steady - world.started < kGuestSilence) {
-      ladder.plan.keep_status = true;  // we have just started; the guest will call
-      ladder.plan.wake = world.at(world.started + kGuestSilence);
+      // We have just started; the guest will call. Until then what was said stands.
+      if (!ladder.plan.wake) {
+        ladder.plan.keep_status = true;
+        ladder.plan.wake = world.at(world.started + kGuestSilence);
+      } else {
+        ladder.plan.status = ladder.before;
+        for (const char* field : {"appliedParameters", "rootEnabled"})
+          if (const Value* value = ladder.status.fields().find(field)) ladder.plan.status.set(field, *value);
+      }
       return std::move(ladder.plan);
     }
     ladder.plan.waiting_reason = "WaitingForGuest";
