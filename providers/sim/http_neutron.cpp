@@ -166,11 +166,10 @@ http::Response update(World& world, Ask& ask, Port& row, SimPortMore& more) {
     if (!row.device_id.empty())
       return neutron_error(409, "PortBound",
                            "Unable to complete operation on port " + row.id + ", port is already bound.");
-    for (const auto& [id, other] : world.model().port_more)
-      if (other.mac == asked["mac_address"].text() && other.network == more.network)
-        return neutron_error(409, "MacAddressInUse",
-                             "Unable to complete operation for network " + more.network + ". The mac address " +
-                                 other.mac + " is in use.");
+    if (world.model().mac_used(more.network, asked["mac_address"].text(), row.id))
+      return neutron_error(409, "MacAddressInUse",
+                           "Unable to complete operation for network " + more.network + ". The mac address " +
+                               asked["mac_address"].text() + " is in use.");
     fresh.mac = asked["mac_address"].text();
   }
   if (asked["fixed_ips"].size() > 0) {
@@ -191,6 +190,7 @@ http::Response update(World& world, Ask& ask, Port& row, SimPortMore& more) {
   fresh.port_security = asked["port_security_enabled"].bool_or(more.port_security);
   fresh.updated = world.clock.wall();
   more = std::move(fresh);
+  world.model().index_port(row.id);
   if (asked.find("name")) row.name = asked["name"].text();
   if (asked.find("device_id")) row.device_id = asked["device_id"].text();
   return json(200, Value::map({{"port", select_fields(ask, view(world, ask, row))}}));

@@ -229,7 +229,8 @@ http::Response neutron_networks(World& world, Ask& ask) {
   if (ask.at(0) == "extensions" && ask.is("GET", 1)) {
     Value list = Value::list();
     for (const char* alias : {"security-group", "port-security", "standard-attr-tag", "tag-ports-during-bulk-creation",
-                              "allowed-address-pairs", "quotas", "router", "external-net", "pagination", "sorting"})
+                              "standard-attr-description", "allowed-address-pairs", "quotas", "router", "external-net",
+                              "pagination", "sorting"})
       list.push_back(Value::map({{"alias", alias}, {"name", alias}, {"description", ""}, {"links", Value::list()}}));
     return json(200, Value::map({{"extensions", std::move(list)}}));
   }

@@ -356,7 +356,6 @@ http::Response get_object(const Ask& ask, const Account& account, const Object& 
   if (!object.segments.empty()) response.headers.emplace_back("X-Static-Large-Object", "True");
   if (object.delete_at.set()) response.headers.emplace_back("X-Delete-At", std::to_string(object.delete_at.ms / 1000));
   say_meta(response, "X-Object", object.meta);
-  if (response.body.empty()) response.headers.emplace_back("Content-Length", "0");
   return response;
 }
 

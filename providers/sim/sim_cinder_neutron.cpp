@@ -58,7 +58,7 @@ SimResult<std::string> SimModel::create_volume(CloudVolume row, SimVolumeMore mo
   const std::string id = row.id = new_id();
   row.status = CloudVolume::Status::creating;
   row.server_id.clear();
-  row.created = more.updated = clock_.wall();
+  row.created = more.updated = now();
   more.doomed = chance(options.volume_error);
   volumes[id] = std::move(row);
   volume_more[id] = std::move(more);
@@ -122,9 +122,23 @@ SimResult<void> SimModel::reset_volume(const std::string& id, CloudVolume::Statu
 // ---- Neutron ------------------------------------------------------------------------------------------------------
 
 bool SimModel::address_used(const std::string& network, const std::string& address, const std::string& but) const {
-  return std::any_of(ports.begin(), ports.end(), [&](const auto& port) {
-    return port.first != but && port.second.address == address && port_more.at(port.first).network == network;
-  });
+  const auto entry = by_address_.find(network + " " + address);
+  if (entry == by_address_.end() || entry->second == but) return false;
+  const auto port = ports.find(entry->second);
+  return port != ports.end() && port->second.address == address && port_more.at(port->first).network == network;
+}
+
+bool SimModel::mac_used(const std::string& network, const std::string& mac, const std::string& but) const {
+  const auto entry = by_mac_.find(network + " " + mac);
+  if (entry == by_mac_.end() || entry->second == but) return false;
+  const auto more = port_more.find(entry->second);
+  return more != port_more.end() && more->second.mac == mac && more->second.network == network;
+}
+
+void SimModel::index_port(const std::string& id) {
+  const SimPortMore& more = port_more.at(id);
+  by_address_[more.network + " " + ports.at(id).address] = id;
+  if (!more.mac.empty()) by_mac_[more.network + " " + more.mac] = id;
 }
 
 // The next one in turn, so that an address that was given back is not handed out at once.
@@ -139,13 +153,10 @@ std::optional<std::string> SimModel::free_address(const SimPortMore& more) {
 SimResult<std::string> SimModel::create_port(Port row, SimPortMore more) {
   if (options.max_ports >= 0 && static_cast<int64_t>(ports.size()) >= options.max_ports)
     return refuse(Code::no_space, 409, "OverQuota", "Quota exceeded for resources: ['port'].");
-  if (!more.mac.empty()) {
-    for (const auto& [id, other] : port_more) {
-      if (other.mac != more.mac || other.network != more.network) continue;
-      return refuse(
-          Code::conflict, 409, "MacAddressInUse",
-          "Unable to complete operation for network " + more.network + ". The mac address " + more.mac + " is in use.");
-    }
+  if (!more.mac.empty() && mac_used(more.network, more.mac, "")) {
+    return refuse(
+        Code::conflict, 409, "MacAddressInUse",
+        "Unable to complete operation for network " + more.network + ". The mac address " + more.mac + " is in use.");
   }
   if (row.address.empty()) {
     auto address = free_address(more);
@@ -160,9 +171,10 @@ SimResult<std::string> SimModel::create_port(Port row, SimPortMore more) {
   }
   const std::string id = row.id = new_id();
   if (more.mac.empty()) more.mac = made_mac(++next_mac_);
-  more.created = more.updated = clock_.wall();
+  more.created = more.updated = now();
   ports[id] = std::move(row);
   port_more[id] = std::move(more);
+  index_port(id);
   return id;
 }
 
@@ -174,6 +186,7 @@ SimResult<void> SimModel::move_port(const std::string& id, const std::string& ad
                   "IP address " + address + " already allocated in subnet " + port_more[id].subnet);
   }
   found->second.address = address;
+  index_port(id);
   return {};
 }
 

@@ -256,18 +256,29 @@ void SimCloud::change_port(const std::string& id, std::vector<std::string> cidrs
 
 void SimCloud::plant(Server server) {
   SimServerMore& more = model_.server_more[server.id];
-  if (!server.port_id.empty()) more.ports = {server.port_id};
-  if (!server.volume_id.empty()) more.volumes = {server.volume_id};
+  more.ports.clear(), more.volumes.clear();
+  for (const auto& [id, port] : model_.ports)
+    if (port.device_id == server.id || id == server.port_id) more.ports.push_back(id);
+  for (const auto& [id, volume] : model_.volumes)
+    if (volume.server_id == server.id || id == server.volume_id) more.volumes.push_back(id);
   more.port_claimed = true;
   model_.servers[server.id] = std::move(server);
 }
 void SimCloud::plant(CloudVolume volume) {
   model_.volume_more[volume.id];
+  if (const auto holder = model_.server_more.find(volume.server_id); holder != model_.server_more.end())
+    if (auto& held = holder->second.volumes; std::find(held.begin(), held.end(), volume.id) == held.end())
+      held.push_back(volume.id);
   model_.volumes[volume.id] = std::move(volume);
 }
 void SimCloud::plant(Port port) {
   model_.port_more[port.id];
-  model_.ports[port.id] = std::move(port);
+  if (const auto holder = model_.server_more.find(port.device_id); holder != model_.server_more.end())
+    if (auto& held = holder->second.ports; std::find(held.begin(), held.end(), port.id) == held.end())
+      held.push_back(port.id);
+  const std::string id = port.id;
+  model_.ports[id] = std::move(port);
+  model_.index_port(id);
 }
 
 const Server* SimCloud::find_server(const std::string& id) {

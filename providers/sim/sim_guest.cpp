@@ -98,14 +98,31 @@ Result<void> SimGuest::set_behind(const std::string& parameter, const std::strin
 
 // The server was stopped, rebooted or lost: processes are gone, the files of the server are not.
 void SimGuest::lose_processes() {
-  engine_ = Engine::none;
-  killed_ = false;
-  boot_due_.reset(), due_.reset(), backup_due_.reset(), work_due_.reset();
-  uploading_.clear();
-  running_.clear();
+  lose_engine();
+  boot_due_.reset();
   trouble_.clear();
   restarts_ = 0;
+  worked_.clear();
+  report_ = {};
   said_at_.reset();
+}
+
+void SimGuest::lose_engine() {
+  engine_ = Engine::none;
+  killed_ = false;
+  due_.reset(), backup_due_.reset(), work_due_.reset();
+  uploading_.clear();
+  running_.clear();
+}
+
+// A server that is to have a volume keeps nothing elsewhere while it has none; an engine ends with the disk that it ran on.
+SimDisk* SimGuest::mounted(SimCloud& cloud, const Server& server) {
+  const bool missing = document_->volume_gib > 0 && server.volume_id.empty();
+  if (!missing && server.volume_id != volume_id_) {
+    lose_engine();
+    volume_id_ = server.volume_id;
+  }
+  return missing ? nullptr : cloud.disk_of(server_id_);
 }
 
 std::optional<guest::Report> SimGuest::step(SimCloud& cloud, const Clock& clock, Rng& rng) {
@@ -128,9 +145,10 @@ std::optional<guest::Report> SimGuest::step(SimCloud& cloud, const Clock& clock,
   if (boot_due_ && now < *boot_due_) return std::nullopt;
   boot_due_.reset();
   if (!document_) return std::nullopt;
-  for (int steps = 0; steps < 100 && advance(cloud, cloud.disk_of(server_id_), clock, rng); ++steps) {
+  SimDisk* disk = mounted(cloud, *server);
+  for (int steps = 0; steps < 100 && advance(cloud, disk, clock, rng); ++steps) {
   }
-  fill_report(cloud.disk_of(server_id_));
+  fill_report(disk);
   if (silent_) return std::nullopt;
   const bool due = !said_at_ || now - *said_at_ >= options.heartbeat;
   if (!due && report_ == said_) return std::nullopt;
@@ -160,7 +178,7 @@ bool SimGuest::advance(SimCloud& cloud, SimDisk* disk, const Clock& clock, Rng& 
   const bool due = due_ && now >= *due_;
   if (!disk) {
     const bool news = trouble_.empty();
-    lose_processes();
+    lose_engine();
     trouble_ = "the volume is not there";
     due_ = now + kFirstDataRetry;
     return news;

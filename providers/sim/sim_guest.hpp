@@ -59,6 +59,8 @@ class SimGuest {
     int attempts = 0;
   };
   void lose_processes();
+  void lose_engine();
+  SimDisk* mounted(SimCloud& cloud, const Server& server);
   bool advance(SimCloud& cloud, SimDisk* disk, const Clock& clock, Rng& rng);  // true: something happened, call again
   bool prepare_data(SimDisk& disk, Millis now);
   std::string claim(SimDisk& disk) const;  // why the disk is not ours; "" = it is
@@ -74,7 +76,7 @@ class SimGuest {
   std::string key_of(const std::string& url, const std::string& id) const;
   bool has_data() const { return document_->engine != trove::Engine::memcached; }
 
-  std::string server_id_;
+  std::string server_id_, volume_id_;  // whose disk the engine runs on
   int boots_ = 0;  // of the server, as last seen
   bool silent_ = false, killed_ = false;
   std::optional<Millis> boot_due_, due_, backup_due_, work_due_;

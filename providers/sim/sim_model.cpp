@@ -36,12 +36,22 @@ bool SimModel::is_hidden(const std::string& server) const {
 // ---- What happens later -------------------------------------------------------------------------------------------
 
 void SimModel::later(Millis wait, Step step, const std::string& id, const std::string& other) {
-  const Millis due = running_at_.value_or(clock_.monotonic()) + wait;
-  tasks_.emplace(std::pair(due, ++next_task_), Task{step, id, other});
+  cancel(id);
+  const TaskKey key{running_at_.value_or(clock_.monotonic()) + wait, ++next_task_};
+  tasks_.emplace(key, Task{step, id, other});
+  pending_[id] = key;
+}
+
+Time SimModel::now() const {
+  if (!running_at_) return clock_.wall();
+  return clock_.wall() - (clock_.monotonic() - *running_at_);
 }
 
 void SimModel::cancel(const std::string& id) {
-  std::erase_if(tasks_, [&](const auto& task) { return task.second.id == id; });
+  const auto found = pending_.find(id);
+  if (found == pending_.end()) return;
+  tasks_.erase(found->second);
+  pending_.erase(found);
 }
 
 std::optional<Millis> SimModel::next_change() const {
@@ -54,6 +64,7 @@ void SimModel::settle() {
   while (!tasks_.empty() && tasks_.begin()->first.first <= now) {
     auto node = tasks_.extract(tasks_.begin());
     running_at_ = node.key().first;
+    pending_.erase(node.mapped().id);
     run(node.mapped());
     running_at_.reset();
   }
@@ -124,12 +135,12 @@ void SimModel::run(const Task& task) {
 void SimModel::set_status(const std::string& id, Server::Status status, std::string task) {
   servers.at(id).status = status;
   server_more[id].task = std::move(task);
-  server_more[id].updated = clock_.wall();
+  server_more[id].updated = now();
 }
 
 void SimModel::set_status(CloudVolume& volume, CloudVolume::Status status) {
   volume.status = status;
-  volume_more[volume.id].updated = clock_.wall();
+  volume_more[volume.id].updated = now();
 }
 
 void SimModel::claim_ports(const std::string& id) {
@@ -144,7 +155,7 @@ void SimModel::claim_ports(const std::string& id) {
   for (const std::string& port : more.ports) {
     ports[port].device_id = id;
     port_more[port].device_owner = "compute:nova";
-    port_more[port].updated = clock_.wall();
+    port_more[port].updated = now();
   }
   more.port_claimed = true;
   more.task = "spawning";
@@ -175,8 +186,7 @@ void SimModel::finish_build(const std::string& id) {
 
 // A port of ours is unbound again; a volume stays reserved until the row is deleted.
 void SimModel::fail_build(const std::string& id, std::string why) {
-  for (auto& [port, row] : ports)
-    if (row.device_id == id) row.device_id.clear(), port_more[port].device_owner.clear();
+  unbind_ports(id, server_more[id].ports);
   server_more[id].port_claimed = false;
   servers.at(id).fault = std::move(why);
   set_status(id, Server::Status::error);
@@ -207,18 +217,24 @@ void SimModel::drop_server(const std::string& id) {
   if (found == servers.end()) return;
   cancel(id);
   SimServerMore more = std::move(server_more[id]);
+  server_more.erase(id);
+  for (const std::string& volume : more.volumes)
+    if (const auto held = volumes.find(volume); held != volumes.end() && held->second.server_id == id)
+      release_volume(volume);
+  unbind_ports(id, more.ports);
   for (const std::string& port : more.own_ports) drop_port(port);
   more.task.clear();
-  more.updated = clock_.wall();
-  deleted_servers.push_back({std::move(found->second), std::move(more), clock_.wall()});
+  more.updated = now();
+  deleted_servers.push_back({std::move(found->second), std::move(more), now()});
   if (deleted_servers.size() > kMostDeleted) deleted_servers.pop_front();
   servers.erase(found);
-  server_more.erase(id);
   disks.erase(id);
-  for (auto& [volume, row] : volumes)
-    if (row.server_id == id) release_volume(volume);
-  for (auto& [port, row] : ports)
-    if (row.device_id == id) row.device_id.clear(), port_more[port].device_owner.clear();
+}
+
+void SimModel::unbind_ports(const std::string& server, const std::vector<std::string>& held) {
+  for (const std::string& port : held)
+    if (const auto found = ports.find(port); found != ports.end() && found->second.device_id == server)
+      found->second.device_id.clear(), port_more[port].device_owner.clear();
 }
 
 void SimModel::break_server(const std::string& id, const std::string& fault) {
@@ -248,6 +264,10 @@ void SimModel::drop_port(const std::string& id) {
     Server& server = servers.at(holder->first);
     if (server.port_id == id) server.port_id = holder->second.ports.empty() ? "" : holder->second.ports.front();
   }
+  const SimPortMore& more = port_more[id];
+  for (auto [index, key] : {std::pair{&by_address_, more.network + " " + found->second.address},
+                            std::pair{&by_mac_, more.network + " " + more.mac}})
+    if (const auto entry = index->find(key); entry != index->end() && entry->second == id) index->erase(entry);
   ports.erase(found);
   port_more.erase(id);
 }

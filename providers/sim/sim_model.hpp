@@ -95,6 +95,7 @@ class SimModel {
   std::optional<Millis> next_change() const;  // 0 = something is due already
 
   SimResult<std::string> create_port(Port row, SimPortMore more);
+  bool mac_used(const std::string& network, const std::string& mac, const std::string& but) const;
   SimResult<void> move_port(const std::string& id, const std::string& address);
   SimResult<void> delete_port(const std::string& id);
 
@@ -124,6 +125,7 @@ class SimModel {
   void drop_volume(const std::string& id);
   void release_volume(const std::string& id);  // its attachment is gone
   void drop_port(const std::string& id);
+  void index_port(const std::string& id);  // after its network, address or MAC was set from outside
   bool is_hidden(const std::string& server) const;
 
   std::string new_id();
@@ -153,11 +155,13 @@ class SimModel {
     Step step;
     std::string id, other;
   };
+  Time now() const;  // of what happens: when it was due, not when somebody looked
   void later(Millis wait, Step step, const std::string& id, const std::string& other = {});
   void cancel(const std::string& id);
   void run(const Task& task);
   void claim_ports(const std::string& id);
   void begin_attachments(const std::string& id);
+  void unbind_ports(const std::string& server, const std::vector<std::string>& held);
   void fail_build(const std::string& id, std::string why);
   void finish_build(const std::string& id);
   void set_status(const std::string& id, Server::Status status, std::string task = {});
@@ -173,7 +177,11 @@ class SimModel {
 
   const Clock& clock_;
   Rng& rng_;
-  std::map<std::pair<Millis, uint64_t>, Task> tasks_;
+  using TaskKey = std::pair<Millis, uint64_t>;  // when due, and which was first
+  std::map<TaskKey, Task> tasks_;
+  std::map<std::string, TaskKey> pending_;  // by id: a thing waits for one task at a time
+  // "<network> <address>" and "<network> <MAC>" -> port. Entries may be stale: who looks compares.
+  std::map<std::string, std::string> by_address_, by_mac_;
   uint64_t next_task_ = 0;
   std::optional<Millis> running_at_;  // when the task in hand was due
   int next_id_ = 0, next_mac_ = 0;

@@ -99,7 +99,7 @@ SimResult<std::string> SimModel::create_server(SimServerRequest request) {
   row.port_id = more.ports.empty() ? "" : more.ports.front();
   row.volume_id = more.volumes.empty() ? "" : more.volumes.front();
   row.status = Server::Status::build;
-  row.created = clock_.wall();
+  row.created = now();
   row.fault.clear();
   more.task = "scheduling";
   more.doomed = chance(options.server_error);
@@ -187,9 +187,10 @@ SimResult<void> SimModel::delete_server(const std::string& id) {
   cancel(id);
   more.before = (*server)->status;
   set_status(id, Server::Status::deleting, "deleting");
-  for (auto& [unused, volume] : volumes)
-    if (volume.server_id == id && volume.status == CloudVolume::Status::in_use)
-      set_status(volume, CloudVolume::Status::detaching);
+  for (const std::string& held : more.volumes)
+    if (const auto volume = volumes.find(held); volume != volumes.end() && volume->second.server_id == id &&
+                                                volume->second.status == CloudVolume::Status::in_use)
+      set_status(volume->second, CloudVolume::Status::detaching);
   more.stuck = chance(options.stuck_delete);
   if (!more.stuck) later(options.server_delete, Step::server_gone, id);
   return {};

@@ -392,10 +392,13 @@ TEST_CASE("a server that stops takes the processes along and not the data") {
   bed.cloud.stop_server(bed.ids.server);
   REQUIRE(bed.cloud.perform(StartServer{SimBed::token("server-0"), bed.ids.server}));
   bed.states.clear();
-  bed.run(100);
+  bed.run(2'500);
   CHECK_FALSE(bed.guest.running());
+  CHECK(bed.last.engine_state == "Starting");
+  CHECK(bed.last.document_digest.empty());  // a new agent has worked through nothing yet
   bed.run(60'000);
   CHECK(bed.guest.running());
+  CHECK(bed.last.document_digest == guest::digest(bed.document));
   CHECK(bed.states == Words{"Starting", "Running"});
 }
 
@@ -466,6 +469,9 @@ TEST_CASE("a volume that is pulled out stops the engine until it is back") {
   bed.run(10'000);
   CHECK(bed.last.engine_state == "Failed");
   CHECK(bed.last.engine_message == "the volume is not there");
+  const int said = bed.reports;
+  bed.run(60'000);
+  CHECK(bed.reports - said == 3);  // it is repeated as a heartbeat and not at every look
   CHECK_FALSE(bed.guest.write(bed.cloud, "orders", 1));
   bed.cloud.plant(volume);
   bed.run(60'000);
