@@ -23,19 +23,20 @@ class SimClock final : public Clock {
   Millis monotonic_ = kStart;
 };
 
-// SplitMix64: a counter, mixed. The same seed gives the same numbers everywhere.
+// SplitMix64: a counter, mixed. The same seed gives the same numbers everywhere. The seed is mixed before it counts, or
+// neighbours would draw the same numbers one place later.
 class SimRng final : public Rng {
  public:
-  explicit SimRng(uint64_t seed) : state_(seed) {}
-  uint64_t next() override {
-    uint64_t z = (state_ += 0x9E3779B97F4A7C15ULL);
+  explicit SimRng(uint64_t seed) : state_(mix(seed)) {}
+  uint64_t next() override { return mix(state_ += 0x9E3779B97F4A7C15ULL); }
+  int64_t below(int64_t bound) { return bound <= 0 ? 0 : static_cast<int64_t>(next() % static_cast<uint64_t>(bound)); }
+
+ private:
+  static uint64_t mix(uint64_t z) {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
     return z ^ (z >> 31);
   }
-  int64_t below(int64_t bound) { return bound <= 0 ? 0 : static_cast<int64_t>(next() % static_cast<uint64_t>(bound)); }
-
- private:
   uint64_t state_;
 };
 

@@ -23,6 +23,8 @@ void add(Tally& to, const Tally& more) {
   to.planned += more.planned;
   to.strikes += more.strikes;
   to.checked_twice += more.checked_twice;
+  if (more.most_calls > to.most_calls) to.busiest = more.busiest;
+  if (more.longest_rest > to.longest_rest) to.slowest = more.slowest;
   to.most_calls = std::max(to.most_calls, more.most_calls);
   to.longest_rest = std::max(to.longest_rest, more.longest_rest);
   to.failures.insert(to.failures.end(), more.failures.begin(), more.failures.end());
@@ -79,8 +81,14 @@ Tally Explorer::run_all(const Scenario& scenario, const std::vector<Schedule>& s
         ++tally.runs;
         tally.checked_twice += twice;
         tally.strikes += static_cast<int64_t>(result.strikes);
-        tally.most_calls = std::max(tally.most_calls, result.calls);
-        if (!violation) tally.longest_rest = std::max(tally.longest_rest, result.rest);
+        if (!violation && result.calls > tally.most_calls) {
+          tally.most_calls = result.calls;
+          tally.busiest = schedules[i];
+        }
+        if (!violation && result.rest > tally.longest_rest) {
+          tally.longest_rest = result.rest;
+          tally.slowest = schedules[i];
+        }
         if (each) each(i, result);
         if (violation) {
           ++tally.violated;

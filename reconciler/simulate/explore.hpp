@@ -20,6 +20,7 @@ struct Tally {
   int64_t runs = 0, violated = 0, planned = 0, strikes = 0, checked_twice = 0;
   int64_t most_calls = 0;
   Millis longest_rest{0};
+  Schedule slowest, busiest;      // which took longest to come to rest, and which needed most calls
   std::vector<Finding> failures;  // the first few of each invariant
   std::map<std::string, int64_t> by_invariant;
 };
@@ -28,8 +29,8 @@ class Explorer {
  public:
   struct Options {
     int threads = 2;
-    int64_t twice_every = 200;  // such a share of runs is made twice, and must be the same
-    size_t most_failures = 3;   // of one invariant, kept and shrunk
+    int64_t twice_every = 200;     // such a share of runs is made twice, and must be the same
+    size_t most_failures = 3;      // of one invariant, kept and shrunk
     std::function<bool()> enough;  // null: never; asked between runs
   };
   explicit Explorer(Options options) : options_(std::move(options)) {}

@@ -29,7 +29,8 @@ std::string text_of(const CloudVolume& volume) {
 }
 
 std::string text_of(const Port& port) {
-  std::string text = port.id + " " + port.name + " " + to_string(port.token) + " " + port.address + " at " + port.device_id;
+  std::string text =
+      port.id + " " + port.name + " " + to_string(port.token) + " " + port.address + " at " + port.device_id;
   for (const std::string& cidr : port.allowed_cidrs) text += " " + cidr;
   return text;
 }

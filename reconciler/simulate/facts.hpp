@@ -1,5 +1,5 @@
-// Everything that an oracle may read: what the store holds, what is true in the cloud and on the guests' disks, and what
-// has been promised to people so far. Plain data, kept up by Witness from each commit; a test builds one by hand.
+// Everything that an oracle may read: what the store holds, what is true in the cloud and on the guests' disks, and
+// what has been promised to people so far. Plain data, kept up by Witness from each commit; a test builds one by hand.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -13,8 +13,8 @@
 
 namespace trove::simulate {
 
-// Rows that a database acknowledged to its client: they have to be on the volume that they were written to until a person
-// consents to their loss.
+// Rows that a database acknowledged to its client: they have to be on the volume that they were written to until a
+// person consents to their loss.
 struct WrittenRows {
   std::string volume;  // cloud id
   int64_t rows = 0;
@@ -39,24 +39,25 @@ struct Facts {
   Value status_of(const Resource& resource) const;
 
   // The store: specs and statuses, and the bookkeeping of creates.
-  std::map<Key, Resource> stored;                  // without their statuses
-  std::map<Key, std::string> statuses;             // as stored
-  std::map<std::string, std::string> ledger;       // "/ledger/…" -> JSON
-  std::map<std::string, std::string> history;      // "/history/…" -> JSON
-  std::set<std::string> retained;                  // uids of Volumes that were forgotten with their data kept
+  std::map<Key, Resource> stored;              // without their statuses
+  std::map<Key, std::string> statuses;         // as stored
+  std::map<std::string, std::string> ledger;   // "/ledger/…" -> JSON
+  std::map<std::string, std::string> history;  // "/history/…" -> JSON
+  std::set<std::string> retained;              // uids of Volumes that were forgotten with their data kept
   Revision revision = 0;
 
   // Promises.
-  std::map<std::string, std::string> foreign;      // id of what is not ours -> its text
+  std::map<std::string, std::string> foreign;                       // id of what is not ours -> its text
   std::map<std::pair<std::string, std::string>, WrittenRows> rows;  // (instance uid, database)
   std::map<std::string, std::string> acknowledged;  // history key -> the spec a person was told is stored
   std::map<std::string, std::string> backups;       // stored object -> instance it is of
   std::set<std::string> given_up_backups;           // uids: deleted with deletionPolicy Delete
   std::set<std::string> lost_volumes;               // cloud ids that a fault took away
+  bool detached = false;                            // somebody took a volume off its server
   std::vector<std::string> secrets;                 // canaries: in no value of the store
   // Generations that the truth has not been seen to match yet, by uid; a status may claim none of them.
   std::map<std::string, std::map<int64_t, Resource>> unmet;
-  std::vector<std::string> broken;                  // what a single commit broke, in words
+  std::vector<std::string> broken;  // what a single commit broke, in words
 };
 
 std::string text_of(const Server& server);

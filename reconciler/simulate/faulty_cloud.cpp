@@ -58,14 +58,14 @@ Inventory FaultyCloud::observe(const std::vector<Sought>& sought) {
   }
   if (injector_.lasting(Kind::hidden)) {
     std::erase_if(seen.servers, [&](const Server& server) {
-      return std::none_of(sought.begin(), sought.end(), [&](const Sought& one) {
-        return one.what == Sought::What::server && is(server, one);
-      });
+      return std::none_of(sought.begin(), sought.end(),
+                          [&](const Sought& one) { return one.what == Sought::What::server && is(server, one); });
     });
     for (Server& server : seen.servers) server.status = Server::Status::unknown;
     injector_.say(plane_, "sees no server: a cell is down");
   }
   blur(seen, n);
+  seen_(seen);
   return seen;
 }
 
@@ -122,9 +122,9 @@ Result<Outcome> FaultyCloud::perform(const CloudAction& action) {
   }
   injector_.boundary(plane_, "c2", effect);
   Result<Outcome> outcome = inner_.perform(action);
-  injector_.say(plane_, call + (outcome ? ": done" + (outcome->id.empty() ? "" : " " + outcome->id)
-                                        : ": " + std::string(to_string(outcome.error().code)) + ", " +
-                                              outcome.error().message));
+  injector_.say(
+      plane_, call + (outcome ? ": done" + (outcome->id.empty() ? "" : " " + outcome->id)
+                              : ": " + std::string(to_string(outcome.error().code)) + ", " + outcome.error().message));
   if (const Fault* twice = injector_.aimed(Kind::duplicate, n)) deliver_(Millis{twice->value}, action);
   injector_.boundary(plane_, "c3", effect);
   if (injector_.aimed(Kind::lost_reply, n)) return unanswered("the answer is lost");

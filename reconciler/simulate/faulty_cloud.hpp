@@ -12,15 +12,19 @@ namespace trove::simulate {
 // What has been observed so far, by whatever control plane: what a stale answer is taken from.
 using Snapshots = std::vector<std::shared_ptr<const Inventory>>;
 
+// Hands each answer on as the control plane gets it.
+using Seen = std::function<void(const Inventory&)>;
+
 class FaultyCloud final : public Cloud {
  public:
   // `deliver` performs an action so much later, whoever lives then; `snapshots` null: none are kept.
   using Deliver = std::function<void(Millis, const CloudAction&)>;
-  FaultyCloud(std::string plane, Cloud& inner, Injector& injector, Deliver deliver, Snapshots* snapshots)
+  FaultyCloud(std::string plane, Cloud& inner, Injector& injector, Deliver deliver, Seen seen, Snapshots* snapshots)
       : plane_(std::move(plane)),
         inner_(inner),
         injector_(injector),
         deliver_(std::move(deliver)),
+        seen_(std::move(seen)),
         snapshots_(snapshots) {}
   using Cloud::observe;
   Inventory observe(const std::vector<Sought>& sought) override;
@@ -34,6 +38,7 @@ class FaultyCloud final : public Cloud {
   Cloud& inner_;
   Injector& injector_;
   Deliver deliver_;
+  Seen seen_;
   Snapshots* snapshots_;
 };
 

@@ -1,5 +1,5 @@
-// A store as one control plane sees it: the shared one, with the schedule's faults between. After a crash nothing of the
-// dead process reaches the store any more. One a control plane; one thread.
+// A store as one control plane sees it: the shared one, with the schedule's faults between. After a crash nothing of
+// the dead process reaches the store any more. One a control plane; one thread.
 #pragma once
 #include <functional>
 #include <string>

@@ -2,8 +2,7 @@
 
 namespace trove::simulate {
 
-Injector::Injector(const Schedule& schedule, const SimClock& clock, Trace& trace)
-    : schedule_(schedule), clock_(clock), trace_(trace), paused_(schedule.faults.size(), false) {
+Injector::Injector(const Schedule& schedule, const SimClock& clock, Trace& trace) : clock_(clock), trace_(trace) {
   for (const Fault& fault : schedule.faults) by_kind_[fault.kind].push_back(&fault);
 }
 
@@ -15,12 +14,10 @@ void Injector::boundary(std::string_view plane, std::string_view point, std::str
     say(plane, "dies at boundary " + std::to_string(n) + ", " + std::string(point) + " of " + std::string(effect));
     throw Crash{};
   }
-  if (!pause || point != "c1") return;
-  for (size_t i = 0; i < schedule_.faults.size(); ++i) {
-    const Fault& fault = schedule_.faults[i];
-    if (fault.kind != Fault::Kind::pause || paused_[i] || clock_.since_start() < Millis{fault.at}) continue;
-    paused_[i] = true;
-    pause(plane, Millis{fault.value});
+  if (const Fault* stop = aimed(Fault::Kind::pause, n); stop && pause) {
+    say(plane, "stops at boundary " + std::to_string(n) + ", " + std::string(point) + " of " + std::string(effect));
+    pause(plane, Millis{stop->value});
+    say(plane, "goes on with " + std::string(effect));
   }
 }
 
@@ -37,8 +34,7 @@ const Fault* Injector::lasting(Fault::Kind kind, std::string_view which) const {
   if (found == by_kind_.end()) return nullptr;
   const Millis now = clock_.since_start();
   for (const Fault* fault : found->second)
-    if (now >= Millis{fault->at} && now < Millis{fault->at + fault->value} &&
-        (which.empty() || fault->which == which))
+    if (now >= Millis{fault->at} && now < Millis{fault->at + fault->value} && (which.empty() || fault->which == which))
       return fault;
   return nullptr;
 }

@@ -19,8 +19,8 @@ class Injector {
  public:
   Injector(const Schedule& schedule, const SimClock& clock, Trace& trace);
 
-  // A point of an effect where a control plane may die: c0 before an intent is stored, c1 stored and not sent, c2 sent and
-  // not applied, c3 applied and the answer lost, c4 the answer recorded and the next effect not started.
+  // A point of an effect where a control plane may die: c0 before an intent is stored, c1 stored and not sent, c2 sent
+  // and not applied, c3 applied and the answer lost, c4 the answer recorded and the next effect not started.
   void boundary(std::string_view plane, std::string_view point, std::string_view effect);
   int64_t next_observation() { return ++counted_.observations; }
   int64_t next_call() { return ++counted_.calls; }
@@ -28,7 +28,8 @@ class Injector {
 
   // The fault of this kind that is aimed at the n-th thing; nullptr = none.
   const Fault* aimed(Fault::Kind kind, int64_t n) const;
-  // The fault of this kind whose time is now: from `at`, for `value` ms. Of the services or lists, the one named `which`.
+  // The fault of this kind whose time is now: from `at`, for `value` ms. Of the services or lists, the one named
+  // `which`.
   const Fault* lasting(Fault::Kind kind, std::string_view which = {}) const;
 
   const Extent& counted() const { return counted_; }
@@ -41,11 +42,9 @@ class Injector {
   size_t crashes = 0;
 
  private:
-  const Schedule& schedule_;
   const SimClock& clock_;
   Trace& trace_;
   Extent counted_;
-  std::vector<bool> paused_;  // pauses that have happened, by their place in the schedule
   std::map<Fault::Kind, std::vector<const Fault*>> by_kind_;
 };
 

@@ -14,7 +14,7 @@ struct Inside {
 Plane::Plane(std::string name, const Surroundings& around)
     : name_(std::move(name)),
       store_(name_, around.store, around.injector, around.committed),
-      cloud_(name_, around.cloud, around.injector, around.deliver, around.snapshots),
+      cloud_(name_, around.cloud, around.injector, around.deliver, around.seen, around.snapshots),
       objects_(store_, around.clock),
       hub_(around.sealer, nullptr),
       loop_(objects_, cloud_, around.sealer, hub_, executor_, around.clock, around.rng),
@@ -48,7 +48,7 @@ Millis Plane::turn() {
 }
 
 http::Response Plane::ask(const std::string& method, const std::string& path, const std::string& body,
-                          const std::string& content_type) {
+                          const std::string& content_type, const std::string& if_match) {
   const Inside inside(inside_);
   http::Request request;
   request.method = method;
@@ -56,6 +56,7 @@ http::Response Plane::ask(const std::string& method, const std::string& path, co
   request.body = body;
   request.headers["authorization"] = "Bearer " + std::string(kPersonToken);
   if (!content_type.empty()) request.headers["content-type"] = content_type;
+  if (!if_match.empty()) request.headers["if-match"] = if_match;
   return api_.handle(request, nullptr);
 }
 

@@ -24,6 +24,7 @@ class Plane {
     Rng& rng;
     FaultyStore::Committed committed;
     FaultyCloud::Deliver deliver;
+    Seen seen;
     Snapshots* snapshots;
   };
   Plane(std::string name, const Surroundings& around);
@@ -33,7 +34,7 @@ class Plane {
   Millis turn();
   // As a person with a token of all projects. May throw Crash.
   http::Response ask(const std::string& method, const std::string& path, const std::string& body,
-                     const std::string& content_type);
+                     const std::string& content_type, const std::string& if_match = "");
   // Nothing of it reaches anybody from here on; it can only be destroyed.
   void die() { store_.die(); }
 

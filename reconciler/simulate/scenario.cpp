@@ -33,46 +33,46 @@ constexpr const char* kSmall = "flavor: db.tiny, volume: {size: 2}";
 
 std::vector<Scenario> make() {
   std::vector<Scenario> all;
-  const std::string shop = instance("orders-db", kSmall) + database("orders", "orders-db") +
-                           user("orders-app", "orders-db", kGenerated);
+  const std::string shop =
+      instance("orders-db", kSmall) + database("orders", "orders-db") + user("orders-app", "orders-db", kGenerated);
   all.push_back({"create", "an instance with a database and a login", {put_in(0, shop)}});
 
-  const std::string schedule =
-      document("BackupSchedule", "nightly",
-               "instanceRef: {name: orders-db}, schedule: \"*/5 * * * *\", immediate: true, retention: {keepLast: 2}");
-  all.push_back({"life",
-                 "create, back up, grow, resize, open, drop and keep databases, delete with Retain, make again",
-                 {put_in(0, shop + schedule + database("scratch", "orders-db", "deletionPolicy: Delete") +
-                               database("archive", "orders-db")),
-                  put_in(40, instance("orders-db", "flavor: db.tiny, volume: {size: 4}")),
-                  put_in(60, instance("orders-db", "flavor: db.small, volume: {size: 4}")),
-                  put_in(90, instance("orders-db",
-                                     "flavor: db.small, volume: {size: 4}, access: {allowedCidrs: [10.9.0.0/16]}")),
-                  take_out(100, "Database", "scratch"), take_out(102, "Database", "archive"),
-                  take_out(120, "BackupSchedule", "nightly"), take_out(140, "DatabaseInstance", "orders-db"),
-                  put_in(180, shop)}});
+  const std::string schedule = document("BackupSchedule", "nightly",
+                                        "instanceRef: {name: orders-db}, schedule: \"*/5 * * * *\", immediate: true, "
+                                        "retention: {keepLast: 2}, timeout: 7d");
+  all.push_back(
+      {"life",
+       "create, back up, grow, resize, open, drop and keep databases, delete with Retain, make again",
+       {put_in(0, shop + schedule + database("scratch", "orders-db", "deletionPolicy: Delete") +
+                      database("archive", "orders-db")),
+        put_in(40, instance("orders-db", "flavor: db.tiny, volume: {size: 4}")),
+        put_in(60, instance("orders-db", "flavor: db.small, volume: {size: 4}")),
+        put_in(90, instance("orders-db", "flavor: db.small, volume: {size: 4}, access: {allowedCidrs: [10.9.0.0/16]}")),
+        take_out(100, "Database", "scratch"), take_out(102, "Database", "archive"),
+        take_out(120, "BackupSchedule", "nightly"), take_out(140, "DatabaseInstance", "orders-db"),
+        put_in(180, shop)}});
   all.push_back({"leave",
                  "create, then delete for good: nothing may be left but what was stored elsewhere",
                  {put_in(0, shop + user("auditor", "orders-db", kGenerated)), take_out(30, "User", "auditor"),
                   put_in(40, instance("orders-db", std::string(kSmall) + ", deletionPolicy: Delete")),
                   take_out(50, "DatabaseInstance", "orders-db"), take_out(52, "User", "orders-app"),
                   take_out(54, "Database", "orders")}});
-  all.push_back({"restore",
-                 "a backup is restored into a new instance",
-                 {put_in(0, shop),
-                  put_in(30, document("Backup", "before", "instanceRef: {name: orders-db}")),
-                  put_in(50, instance("copy-db", std::string(kSmall) + ", bootstrapFrom: {backupRef: {name: before}}") +
-                                database("copied", "copy-db", "name: orders"))}});
-  const std::string group = document("ConfigurationGroup", "tuned",
-                                     "datastore: {type: mariadb}, parameters: {max_connections: 100}");
+  all.push_back(
+      {"restore",
+       "a backup is restored into a new instance",
+       {put_in(0, shop), put_in(30, document("Backup", "before", "instanceRef: {name: orders-db}, timeout: 7d")),
+        put_in(50, instance("copy-db", std::string(kSmall) + ", bootstrapFrom: {backupRef: {name: before}}") +
+                       database("copied", "copy-db", "name: orders"))}});
+  const std::string group =
+      document("ConfigurationGroup", "tuned", "datastore: {type: mariadb}, parameters: {max_connections: 100}");
   all.push_back({"shared",
                  "two instances share parameters, which change and go",
                  {put_in(0, group + instance("one", std::string(kSmall) + ", configurationRef: {name: tuned}") +
-                               instance("two", std::string(kSmall) + ", configurationRef: {name: tuned}") +
-                               database("orders", "one") + database("orders-two", "two", "name: orders")),
+                                instance("two", std::string(kSmall) + ", configurationRef: {name: tuned}") +
+                                database("orders", "one") + database("orders-two", "two", "name: orders")),
                   put_in(40, document("ConfigurationGroup", "tuned",
-                                     "datastore: {type: mariadb}, parameters: {max_connections: 200, "
-                                     "innodb_buffer_pool_size: 134217728}")),
+                                      "datastore: {type: mariadb}, parameters: {max_connections: 200, "
+                                      "innodb_buffer_pool_size: 134217728}")),
                   put_in(70, instance("two", kSmall))}});
   all.push_back({"late",
                  "things are asked for before what they refer to, with a password of a person's own",

@@ -12,14 +12,14 @@ namespace trove::simulate {
 
 struct Deed {
   Millis at{0};
-  std::string yaml;          // applied when not empty
-  Key remove;                // deleted otherwise
-  bool refused = false;      // the API has to refuse it
+  std::string yaml;      // applied when not empty
+  Key remove;            // deleted otherwise
+  bool refused = false;  // the API has to refuse it
 };
 
 struct Scenario {
   std::string name, doc;
-  std::vector<Deed> deeds;   // in order of time
+  std::vector<Deed> deeds;  // in order of time
   std::string project = "p";
 };
 

@@ -14,9 +14,35 @@ namespace trove::simulate {
 
 struct Fault {
   enum class Kind {
-    crash, stale, partial, hidden, lost_request, lost_reply, late, duplicate, outage, throttle, clock, disk_full,
-    io_error, ambiguous, conflict, pause, silence, rollback, clone, engine_dead, slow, lose_server, stop_server,
-    error_server, lose_volume, detach, quota, foreign, user_edit
+    crash,
+    stale,
+    partial,
+    hidden,
+    lost_request,
+    lost_reply,
+    late,
+    duplicate,
+    outage,
+    throttle,
+    clock,
+    disk_full,
+    io_error,
+    ambiguous,
+    conflict,
+    pause,
+    silence,
+    rollback,
+    clone,
+    engine_dead,
+    slow,
+    lose_server,
+    stop_server,
+    error_server,
+    lose_volume,
+    detach,
+    quota,
+    foreign,
+    user_edit
   } kind = Kind::crash;
   std::string which;  // a service or a list, where the kind has one
   int64_t at = 0;     // a number of things counted from 1, or milliseconds from the start: see FaultRow
@@ -32,6 +58,10 @@ struct FaultRow {
   bool has_value;
   std::string_view words;  // what `which` may be, separated by blanks; "" = it has none
   std::string_view doc;
+  // What one such fault may cost at most: time until everything is at rest again, and calls. Of a fault that lasts (or
+  // says how long to wait) its own time comes on top: failures back off for as long as they have lasted.
+  int rest_s = 20;
+  int calls = 3;
 };
 std::span<const FaultRow> fault_rows();
 const FaultRow& row_of(Fault::Kind kind);
@@ -55,6 +85,10 @@ struct Extent {
   Millis length{0};
   int64_t of(FaultRow::At at) const;
 };
+// What the faults of a schedule may cost together, beyond a run without faults.
+Millis allowed_rest(const Schedule& schedule);
+int64_t allowed_calls(const Schedule& schedule);
+
 // Swarm testing: the seed switches kinds of fault on or off and draws a few of each that is on. `allowed` limits the
 // kinds; empty = all.
 Schedule draw_schedule(const std::string& scenario, uint64_t seed, const Extent& extent,

@@ -14,7 +14,7 @@ namespace {
 constexpr Millis kBootTime{300};
 constexpr Millis kPersonRetry{1'000};
 constexpr Millis kRowsEvery{3'000};
-constexpr int kMostStill = 10'000;  // turns in which no time passes
+constexpr int kMostStill = 10'000;   // turns in which no time passes
 constexpr Millis kLastRows{20'000};  // after the last deed
 
 // One key for all worlds of a program. It protects nothing: what is sealed with it ends with the run.
@@ -77,13 +77,11 @@ SimWorld::SimWorld(const Scenario& scenario, const Schedule& schedule, RunOption
     for (auto& one : planes_)
       if (one && one->name() == plane) paused = one.get();
     if (!paused || planes_.size() < 2) return;
-    injector_.say(plane, "stops in the middle of an effect for " + std::to_string(length.count()) + " ms");
     ++strikes_;
     nested_ = true;
     pass_time(clock_.monotonic() + length, paused);
     nested_ = false;
     disturbed_ = clock_.monotonic();
-    injector_.say(plane, "goes on");
   };
   planes_.resize(schedule_.has(Fault::Kind::pause) ? 2 : 1);
   wakes_.resize(planes_.size(), Millis{0});
@@ -110,9 +108,7 @@ void SimWorld::changed() {
   if (auto found = first_broken(invariants(), facts_)) broken(found->invariant, found->what);
 }
 
-void SimWorld::at(Millis when, std::function<void()> what) {
-  timeline_[{when, next_event_++}] = std::move(what);
-}
+void SimWorld::at(Millis when, std::function<void()> what) { timeline_[{when, next_event_++}] = std::move(what); }
 
 // ---- Control planes -------------------------------------------------------------------------------------------------
 
@@ -144,6 +140,7 @@ void SimWorld::boot(size_t i) {
                                                             (outcome ? ": done" : ": " + outcome.error().message));
                                });
                              },
+                             [this](const Inventory& seen) { witness_.shown(seen); },
                              schedule_.has(Fault::Kind::stale) ? &snapshots_ : nullptr};
   injector_.say(name, "starts");
   try {
@@ -231,8 +228,17 @@ Millis SimWorld::turn_guests() {
     guest = cloud_.find_server(guest->first) ? std::next(guest) : guests_.erase(guest);
   for (const auto& [id, server] : cloud_.servers()) {
     if (server.status != Server::Status::active || facts_.foreign.contains(id) || guests_.contains(id)) continue;
-    Guest guest{SimGuest(id), server.token, to_string(server.token),
-                guest_bearer(simulation_sealer(), server.token).reveal(), true, true, {}, {}, {}, {}, false};
+    Guest guest{SimGuest(id),
+                server.token,
+                to_string(server.token),
+                guest_bearer(simulation_sealer(), server.token).reveal(),
+                true,
+                true,
+                {},
+                {},
+                {},
+                {},
+                false};
     guest.agent.options.project = scenario_.project;
     guests_.emplace(id, std::move(guest));
   }
@@ -242,8 +248,11 @@ Millis SimWorld::turn_guests() {
   for (auto& [id, guest] : guests_) {
     const bool heard = plane && !cut_off;
     const auto known = [&] { return plane->hub().authenticate(guest.bearer).has_value(); };
-    if (guest.heard != heard) guest.agent.silence(!heard);
-    guest.heard = heard;
+    if (guest.heard != heard) {
+      guest.agent.silence(!heard);
+      guest.heard = heard;
+      guest.news = true;
+    }
     if (heard) {
       auto document = plane->hub().document(guest.name, guest.agent.document_digest(), Millis{0});
       if (document && *document && known()) {
@@ -314,21 +323,26 @@ Millis SimWorld::turn_person() {
   const Millis now = clock_.monotonic();
   const Millis due = std::max(next_try_, Millis{1'000'000} + deed.at);
   if (now < due) return due - now;
+  if (asking_) return kObservePeriod;  // the answer hangs with a control plane that is paused
   Plane* plane = reachable();
   next_try_ = now + kPersonRetry;
   if (!plane) return kPersonRetry;
   const std::string base = "/apis/trove/v1alpha1/projects/" + scenario_.project;
   http::Response answer;
+  asking_ = true;
   try {
-    answer = deed.yaml.empty()
-                 ? plane->ask("DELETE", base + "/" + std::string(find_kind(deed.remove.kind)->plural) + "/" + deed.remove.name,
-                              "", "")
-                 : plane->ask("POST", base + "/apply", deed.yaml, "application/yaml");
+    answer =
+        deed.yaml.empty()
+            ? plane->ask("DELETE",
+                         base + "/" + std::string(find_kind(deed.remove.kind)->plural) + "/" + deed.remove.name, "", "")
+            : plane->ask("POST", base + "/apply", deed.yaml, "application/yaml");
   } catch (const Crash&) {
     for (size_t i = 0; i < planes_.size(); ++i)
       if (planes_[i].get() == plane) down(i);
+    asking_ = false;
     return kPersonRetry;
   }
+  asking_ = false;
   const bool gone = deed.yaml.empty() && answer.status == 404;
   const bool accepted = (answer.status >= 200 && answer.status < 300) || gone;
   const bool refused = answer.status >= 400 && answer.status < 500 && answer.status != 409 && answer.status != 429;
@@ -357,15 +371,33 @@ void SimWorld::rest() {
     pass_time(clock_.monotonic() + kObservePeriod, nullptr);
     if (violation_) return;
     if (at_rest()) {
-      if (!options_.clean || schedule_.has(Fault::Kind::lose_volume)) return;
-      if (normal_state(facts_) == options_.clean->state) return;
+      // Lost data stay lost: there the state cannot be the same, but it has to be in order.
+      const bool comparable = options_.clean && facts_.lost_volumes.empty();
+      if (comparable ? normal_state(facts_) == options_.clean->state : !first_broken(final_invariants(), facts_))
+        return check_costs();
     }
     if (clock_.monotonic() - std::max(begin, disturbed_) > options_.patience) {
-      if (deed_ < scenario_.deeds.size()) return broken("accepted", "the API never accepted deed " + std::to_string(deed_ + 1));
+      if (deed_ < scenario_.deeds.size())
+        return broken("accepted", "the API never accepted deed " + std::to_string(deed_ + 1));
       if (!at_rest()) return broken("rest", "calls or commits go on and on");
+      if (auto found = first_broken(final_invariants(), facts_)) return broken(found->invariant, found->what);
       return broken("same-end", "it came to rest in another state than without faults");
     }
   }
+}
+
+// Two full looks at the cloud, what a run without faults needs as well, and what the faults may cost.
+void SimWorld::check_costs() {
+  if (!options_.clean) return;
+  const Millis took = changed_at_ - disturbed_;
+  const Millis most = kObservePeriod * 2 + options_.clean->rest + allowed_rest(schedule_);
+  if (took > most)
+    broken("soon", "it took " + std::to_string(took.count()) + " ms to come to rest, and " +
+                       std::to_string(most.count()) + " is allowed");
+  const int64_t calls = static_cast<int64_t>(cloud_.calls());
+  const int64_t most_calls = options_.clean->calls + allowed_calls(schedule_);
+  if (calls > most_calls)
+    broken("thrifty", std::to_string(calls) + " calls, and " + std::to_string(most_calls) + " are allowed");
 }
 
 void SimWorld::finish(RunResult& result) {

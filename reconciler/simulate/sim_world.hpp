@@ -1,6 +1,6 @@
 // One run: control planes over one store and one simulated cloud, guests in its servers, people who apply and delete,
-// clients who write rows, and the faults of a schedule; the oracles look after every event. Everything is drawn from the
-// schedule, nothing waits, one thread.
+// clients who write rows, and the faults of a schedule; the oracles look after every event. Everything is drawn from
+// the schedule, nothing waits, one thread.
 #pragma once
 #include <deque>
 #include <functional>
@@ -32,7 +32,7 @@ struct Baseline {
 struct RunOptions {
   const Baseline* clean = nullptr;  // null: this is the clean run
   bool keep_sites = false;
-  Millis patience{900'000};         // after the last disturbance
+  Millis patience{900'000};  // after the last disturbance
 };
 
 struct RunResult {
@@ -40,11 +40,11 @@ struct RunResult {
   uint64_t hash = 0;
   std::string trace, state;
   Extent extent;
-  int64_t calls = 0;                // that reached the cloud
-  Millis rest{0};                   // from the last disturbance until nothing changed any more
-  Millis interruption{0};           // the longest that a database that had been up was not
-  size_t strikes = 0;               // faults that found something to strike
-  std::vector<std::string> sites;   // of boundaries, in order
+  int64_t calls = 0;               // that reached the cloud
+  Millis rest{0};                  // from the last disturbance until nothing changed any more
+  Millis interruption{0};          // the longest that a database that had been up was not
+  size_t strikes = 0;              // faults that found something to strike
+  std::vector<std::string> sites;  // of boundaries, in order
 };
 
 class SimWorld {
@@ -58,11 +58,11 @@ class SimWorld {
     SimGuest agent;
     Token token;
     std::string name, bearer;
-    bool news = true;                     // something happened that it has not looked at
-    bool heard = true;                    // a control plane answers it
+    bool news = true;   // something happened that it has not looked at
+    bool heard = true;  // a control plane answers it
     std::optional<SimGuest> clone;
     Millis clone_until{0}, clone_speaks{0};
-    std::optional<Millis> down_since;     // had been up
+    std::optional<Millis> down_since;  // had been up
     bool was_up = false;
   };
   // The cloud behind every control plane's network.
@@ -72,7 +72,7 @@ class SimWorld {
   void plant_foreign();
   void at(Millis when, std::function<void()> what);
   void strike(const Fault& fault);
-  void edit_and_revert(int attempt, bool revert, std::string before);
+  void edit_and_revert(int attempt, bool revert, std::string before, std::string name);
 
   void boot(size_t plane);
   void down(size_t plane);
@@ -83,11 +83,12 @@ class SimWorld {
   static std::string server_line(const std::string& server, const guest::Report& report);
   Millis turn_person();
   void write_rows();
-  Plane* reachable();                     // where guests and people get an answer; null: nowhere
-  void changed();                         // the truth or the store moved: look at it
+  Plane* reachable();  // where guests and people get an answer; null: nowhere
+  void changed();      // the truth or the store moved: look at it
   void broken(std::string invariant, std::string what);
   bool at_rest();
   void rest();
+  void check_costs();
   void finish(RunResult& result);
 
   Scenario scenario_;
@@ -104,19 +105,19 @@ class SimWorld {
   Witness witness_;
   Snapshots snapshots_;
   std::vector<std::unique_ptr<Plane>> planes_;
-  std::vector<Millis> wakes_;             // when each plane wants its next turn
+  std::vector<Millis> wakes_;  // when each plane wants its next turn
   int boots_ = 0;
-  std::map<std::string, Guest> guests_;   // by server id
+  std::map<std::string, Guest> guests_;  // by server id
   std::map<std::pair<Millis, uint64_t>, std::function<void()>> timeline_;
   uint64_t next_event_ = 0;
-  size_t deed_ = 0;                       // the next one
+  size_t deed_ = 0;  // the next one
   Millis next_try_{0};
   Millis next_rows_{0};
-  Millis disturbed_{0};                   // the last time that anybody but the control plane did something
-  Millis changed_at_{0};                  // the last call or commit
+  Millis disturbed_{0};   // the last time that anybody but the control plane did something
+  Millis changed_at_{0};  // the last call or commit
   size_t seen_calls_ = 0;
   Revision seen_revision_ = 0;
-  bool nested_ = false;
+  bool nested_ = false, asking_ = false;
   size_t strikes_ = 0;
   std::map<std::string, SimDisk> disk_copy_;
   Millis interruption_{0};

@@ -17,7 +17,8 @@ std::string name_of(const Names& names, const Token& token, const std::string& o
   return found == names.end() ? "nobody (" + otherwise + ")" : found->second;
 }
 
-// Runs of a schedule are named after their times; how many there are depends on how long the faults lasted.
+// Runs of a schedule are named after their times; how many there are, and which failed, depends on how long the faults
+// lasted. That the good ones stay is an invariant of its own.
 std::string schedule_of(const Resource& resource) {
   if (resource.kind != "Backup") return "";
   for (const OwnerReference& owner : resource.metadata.owner_references)
@@ -29,8 +30,12 @@ std::string text_of_status(const Resource& resource) {
   std::string text = resource.status["phase"].text();
   for (const Condition& condition : conditions_of(resource.status))
     text += " " + condition.type + "=" + condition.status + "/" + condition.reason;
-  for (const char* field : {"size", "pendingRestart", "appliedParameters", "rootEnabled", "usedBy", "cinderStatus"})
+  for (const char* field : {"size", "pendingRestart", "rootEnabled", "usedBy", "cinderStatus"})
     if (const Value* value = resource.status.find(field)) text += std::string(" ") + field + "=" + dump_json(*value);
+  // Names that were reset are remembered with no value: whether there is one to remember depends on how fast things
+  // went.
+  for (const Value::Member& parameter : resource.status["appliedParameters"].members())
+    if (!parameter.value.text().empty()) text += " applied " + parameter.key + "=" + parameter.value.text();
   return text;
 }
 
@@ -46,20 +51,21 @@ Value spec_shown(const Resource& resource) {
 // `resource` with its status.
 std::string object_line(const Resource& resource) {
   std::string text = to_string(resource.key());
-  if (const std::string schedule = schedule_of(resource); !schedule.empty())
-    return "backup of schedule " + schedule + ": " + resource.status["phase"].text();
   text += resource.deleting() ? " (being deleted) " : " ";
   text += dump_json(spec_shown(resource)) + " " + text_of_status(resource);
   for (const OwnerReference& owner : resource.metadata.owner_references) text += " of " + owner.kind + "/" + owner.name;
   return text;
 }
 
-std::string disk_text(const SimDisk& disk, const Names& names) {
+// Of databases and logins only those that somebody declares: one that was retained may never have been made.
+std::string disk_text(const SimDisk& disk, const Names& names, const std::set<std::string>& declared) {
   std::string text = disk.initialised ? disk.engine : "never initialised";
   if (!disk.mark.empty()) text += " of " + name_of(names, {disk.mark, "", 0}, "marked");
   if (!disk.restored_from.empty()) text += " restored";
-  for (const auto& [database, rows] : disk.databases) text += " database " + database;
-  for (const auto& [user, digest] : disk.users) text += " user " + user;
+  for (const auto& [database, rows] : disk.databases)
+    if (declared.contains("database " + database)) text += " database " + database;
+  for (const auto& [user, digest] : disk.users)
+    if (declared.contains("user " + user.substr(0, user.find('@')))) text += " user " + user;
   for (const auto& [name, value] : disk.parameters) text += " " + name + "=" + value;
   if (disk.memory_mib != 0) text += " " + std::to_string(disk.memory_mib) + " MiB";
   return text;
@@ -76,30 +82,32 @@ std::string normal_state(const Facts& facts) {
     all.push_back(resource);
     all.back().status = facts.status_of(resource);
   }
-  std::set<std::string> good_schedules;
-  for (const Resource& resource : all)
-    if (resource.status["phase"].text() == "Completed") good_schedules.insert(schedule_of(resource));
+  std::set<std::string> declared{"user root"};
   for (const Resource& resource : all) {
-    // A run that a fault made fail is history once another one is good; so is one that is just being taken.
-    const std::string schedule = schedule_of(resource);
-    if (!schedule.empty() && resource.status["phase"].text() != "Completed" && good_schedules.contains(schedule))
-      continue;
+    if (resource.kind == "Database")
+      declared.insert("database " + database_spec(resource.spec, resource.metadata.name).name);
+    if (resource.kind == "User") declared.insert("user " + user_spec(resource.spec, resource.metadata.name).name);
+  }
+  for (const Resource& resource : all) {
+    if (!schedule_of(resource).empty()) continue;
+    // An operation that has ended goes when its time has come, which a clock that jumps decides.
+    if (resource.kind == "Operation" && resource.status["phase"].text() == "Succeeded") continue;
     lines.insert(object_line(resource));
   }
   for (const auto& [id, server] : *facts.servers) {
     if (facts.foreign.contains(id)) continue;
     auto disk = facts.disks->find(server.volume_id.empty() ? id : server.volume_id);
-    lines.insert("server of " + name_of(names, server.token, server.name) + " " + std::string(to_string(server.status)) +
-                 " " + server.flavor + (server.port_id.empty() ? "" : " with port") +
-                 (server.volume_id.empty() ? "" : " with volume") +
-                 (disk == facts.disks->end() ? "" : ", disk: " + disk_text(disk->second, names)));
+    lines.insert("server of " + name_of(names, server.token, server.name) + " " +
+                 std::string(to_string(server.status)) + " " + server.flavor +
+                 (server.port_id.empty() ? "" : " with port") + (server.volume_id.empty() ? "" : " with volume") +
+                 (disk == facts.disks->end() ? "" : ", disk: " + disk_text(disk->second, names, declared)));
   }
   for (const auto& [id, volume] : *facts.volumes) {
     if (facts.foreign.contains(id)) continue;
     auto disk = facts.disks->find(id);
     lines.insert("volume of " + name_of(names, volume.token, volume.name) + " " +
                  std::string(to_string(volume.status)) + " " + std::to_string(volume.size_gib) + " GiB " + volume.type +
-                 (disk == facts.disks->end() ? "" : ", disk: " + disk_text(disk->second, names)));
+                 (disk == facts.disks->end() ? "" : ", disk: " + disk_text(disk->second, names, declared)));
   }
   for (const auto& [id, port] : *facts.ports) {
     if (facts.foreign.contains(id)) continue;
@@ -112,9 +120,8 @@ std::string normal_state(const Facts& facts) {
     const Resource* backup = nullptr;
     for (const auto& [k, resource] : facts.stored)
       if (resource.metadata.uid == uid) backup = &resource;
-    lines.insert("stored " + (!backup                       ? "object of nobody"
-                              : schedule_of(*backup).empty() ? to_string(backup->key())
-                                                             : "backup of schedule " + schedule_of(*backup)));
+    if (backup && !schedule_of(*backup).empty()) continue;
+    lines.insert("stored " + (backup ? to_string(backup->key()) : "object of nobody"));
   }
   std::string text;
   for (const std::string& line : lines) text += line + "\n";
@@ -123,16 +130,18 @@ std::string normal_state(const Facts& facts) {
 
 namespace {
 
-const Server* server_of(const Facts& facts, const std::string& uid) {
+const Server* server_of(const Facts& facts, const std::string& uid, bool also_resized) {
   for (const auto& [id, server] : *facts.servers)
-    if (server.token.uid == uid && server.status == Server::Status::active) return &server;
+    if (server.token.uid == uid &&
+        (server.status == Server::Status::active || (also_resized && server.status == Server::Status::verify_resize)))
+      return &server;
   return nullptr;
 }
 
 const SimDisk* disk_of_instance(const Facts& facts, const std::string& project, const std::string& name) {
   auto instance = facts.stored.find({project, "DatabaseInstance", name});
   if (instance == facts.stored.end()) return nullptr;
-  const Server* server = server_of(facts, instance->second.metadata.uid);
+  const Server* server = server_of(facts, instance->second.metadata.uid, true);
   if (!server) return nullptr;
   auto disk = facts.disks->find(server->volume_id.empty() ? server->id : server->volume_id);
   return disk == facts.disks->end() ? nullptr : &disk->second;
@@ -140,7 +149,7 @@ const SimDisk* disk_of_instance(const Facts& facts, const std::string& project, 
 
 bool instance_matches(const Facts& facts, const Resource& resource) {
   const DatabaseInstanceSpec want = database_instance_spec(resource.spec);
-  const Server* server = server_of(facts, resource.metadata.uid);
+  const Server* server = server_of(facts, resource.metadata.uid, false);
   if (!server || server->flavor != want.flavor) return false;
   auto port = facts.ports->find(server->port_id);
   std::vector<std::string> cidrs = want.allowed_cidrs;

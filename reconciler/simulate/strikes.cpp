@@ -39,7 +39,7 @@ void SimWorld::plan_faults() {
         at(when, [this, fault] { strike(fault); });
         break;
       case Kind::user_edit:
-        at(when, [this] { edit_and_revert(0, false, ""); });
+        at(when, [this] { edit_and_revert(0, false, "", ""); });
         break;
       case Kind::hidden:
       case Kind::outage:
@@ -139,6 +139,7 @@ void SimWorld::strike(const Fault& fault) {
     case Kind::detach:
       if (const std::string id = first_server(true); !id.empty()) {
         const std::string volume = cloud_.find_server(id)->volume_id;
+        facts_.detached = true;
         cloud_.detach_volume(volume);
         return done(volume);
       }
@@ -146,7 +147,8 @@ void SimWorld::strike(const Fault& fault) {
     case Kind::rollback:
       for (auto& [id, old] : disk_copy_) {
         auto disk = cloud_.disks.find(id);
-        if (disk == cloud_.disks.end()) continue;
+        if (disk == cloud_.disks.end() || !old.initialised) continue;
+        old.mark = disk->second.mark;  // the agent writes it whenever it finds another
         disk->second = old;
         for (auto& [of, written] : facts_.rows) {
           if (written.volume != id) continue;
@@ -212,18 +214,19 @@ void SimWorld::strike(const Fault& fault) {
 }
 
 // A person opens an instance to one more network and changes that back a moment later.
-void SimWorld::edit_and_revert(int attempt, bool revert, std::string before) {
+void SimWorld::edit_and_revert(int attempt, bool revert, std::string before, std::string name) {
   const auto again = [&](bool then_revert, std::string saved, Millis in) {
     at(clock_.monotonic() + in,
-       [this, attempt, then_revert, saved] { edit_and_revert(attempt + 1, then_revert, saved); });
+       [this, attempt, then_revert, saved, name] { edit_and_revert(attempt + 1, then_revert, saved, name); });
   };
   const Resource* instance = nullptr;
   for (const auto& [key, resource] : facts_.stored)
-    if (key.kind == "DatabaseInstance" && !resource.deleting()) {
+    if (key.kind == "DatabaseInstance" && !resource.deleting() && (name.empty() || key.name == name)) {
       instance = &resource;
       break;
     }
   if (!instance) return;
+  name = instance->metadata.name;
   Value spec = instance->spec;
   const bool edited = spec.at_path("access.allowedCidrs").is_list() &&
                       spec.at_path("access.allowedCidrs").items().front().text() == kEdited;
@@ -235,14 +238,14 @@ void SimWorld::edit_and_revert(int attempt, bool revert, std::string before) {
     else
       spec.erase("access");
   } else {
-    before = spec.find("access") ? dump_json(spec["access"]) : "";
+    // The first attempt may have worked although nobody heard of it.
+    if (attempt == 0) before = spec.find("access") ? dump_json(spec["access"]) : "";
     Value cidrs = Value::list();
     cidrs.push_back(kEdited);
     spec.set("access", Value::map({{"allowedCidrs", std::move(cidrs)}}));
   }
   Plane* plane = reachable();
   if (!plane) return again(revert, before, Millis{1'000});
-  const std::string name = instance->metadata.name;
   const Value body = Value::map({{"apiVersion", kApiVersion},
                                  {"kind", "DatabaseInstance"},
                                  {"metadata", Value::map({{"name", name}})},
@@ -251,15 +254,17 @@ void SimWorld::edit_and_revert(int attempt, bool revert, std::string before) {
   answer.status = 503;
   try {
     answer = plane->ask("PUT", "/apis/trove/v1alpha1/projects/" + scenario_.project + "/databaseinstances/" + name,
-                        dump_json(body), "application/json");
+                        dump_json(body), "application/json", "*");
   } catch (const Crash&) {
     for (size_t i = 0; i < planes_.size(); ++i)
       if (planes_[i].get() == plane) down(i);
   }
   disturbed_ = clock_.monotonic();
   ++strikes_;
-  injector_.say("person", std::string(revert ? "reverts" : "edits") + " " + name + ": " + std::to_string(answer.status));
+  injector_.say("person",
+                std::string(revert ? "reverts" : "edits") + " " + name + ": " + std::to_string(answer.status));
   const bool accepted = answer.status >= 200 && answer.status < 300;
+  if (answer.status == 412) return;  // it is gone
   if (!revert) return again(accepted, before, accepted ? kBeforeRevert : Millis{1'000});
   if (!accepted) again(true, before, Millis{1'000});
 }

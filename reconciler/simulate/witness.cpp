@@ -12,6 +12,8 @@ namespace trove::simulate {
 namespace {
 
 constexpr size_t kShortestCanary = 8;
+// A look is asked for before the last one is worked through: what is written speaks of either.
+constexpr size_t kShownKept = 3;
 
 // The largest number that follows `label` anywhere in the text; 0 = none does.
 int64_t number_after(const std::string& text, std::string_view label) {
@@ -36,11 +38,11 @@ void Witness::committed(const Txn& txn, Revision revision) {
   facts_.revision = std::max(facts_.revision, revision);
   bool by_person = false;
   for (const Op& op : txn.ops)
-    if (op.key.starts_with("/history/")) by_person = by_person || op.value.find("\"author\":\"user:") != std::string::npos;
+    if (op.key.starts_with("/history/"))
+      by_person = by_person || op.value.find("\"author\":\"user:") != std::string::npos;
   for (const Op& op : txn.ops) {
     for (const std::string& secret : facts_.secrets)
-      if (op.value.find(secret) != std::string::npos)
-        facts_.broken.push_back("a secret in clear text at " + op.key);
+      if (op.value.find(secret) != std::string::npos) facts_.broken.push_back("a secret in clear text at " + op.key);
     const bool put = op.kind == Op::Kind::put;
     if (std::optional<Key> key = Objects::key_of(op.key)) {
       const bool spec = op.key.starts_with("/spec/");
@@ -90,12 +92,34 @@ void Witness::put_spec(const Key& key, const std::string& value, Revision revisi
       facts_.broken.push_back(to_string(key) + " came back from its deletion");
   }
   if (resource.kind == "Secret") learn_secrets(resource);
-  if (matches_truth(facts_, resource) == false) {
+  if (matches_truth(facts_, resource) == false && !matched_when_shown(resource)) {
     Resource wanted = resource;
     facts_.unmet[resource.metadata.uid][resource.metadata.generation] = std::move(wanted);
   }
   consent(resource, by_person);
   facts_.stored[key] = std::move(resource);
+}
+
+void Witness::shown(const Inventory& seen) {
+  if (shown_.size() == kShownKept) shown_.pop_front();
+  shown_.push_back(shown_.empty() ? Truth() : shown_.back());
+  const auto take = [](auto& to, const auto& from) {
+    to.clear();
+    for (const auto& thing : from) to.emplace(thing.id, thing);
+  };
+  if (seen.servers_known) take(shown_.back().servers, seen.servers);
+  if (seen.volumes_known) take(shown_.back().volumes, seen.volumes);
+  if (seen.ports_known) take(shown_.back().ports, seen.ports);
+}
+
+// A spec that asks for what the control plane has seen is in effect as far as it can know.
+bool Witness::matched_when_shown(const Resource& resource) {
+  if (resource.kind != "DatabaseInstance" && resource.kind != "Volume") return false;
+  return std::any_of(shown_.begin(), shown_.end(), [&](const Truth& truth) {
+    Facts then;
+    then.look_at(truth);
+    return matches_truth(then, resource) == true;
+  });
 }
 
 void Witness::put_status(const Key& key, const std::string& value) {
@@ -114,12 +138,13 @@ void Witness::put_status(const Key& key, const std::string& value) {
   if (status.empty()) return;  // of another uid: ignored by every reader
   const int64_t observed = status["observedGeneration"].int_or(0);
   if (observed > resource.metadata.generation)
-    facts_.broken.push_back(to_string(key) + " claims generation " + std::to_string(observed) + ", which does not exist");
+    facts_.broken.push_back(to_string(key) + " claims generation " + std::to_string(observed) +
+                            ", which does not exist");
   const auto conditions = conditions_of(status);
   const Condition* synced = find_condition(conditions, "Synced");
   const Condition* ready = find_condition(conditions, "Ready");
   if (synced && synced->status == "True" && ready && ready->status == "True" && unmet != facts_.unmet.end() &&
-      unmet->second.contains(observed) && !resource.deleting())
+      unmet->second.contains(observed) && !resource.deleting() && !matched_when_shown(unmet->second.at(observed)))
     facts_.broken.push_back(to_string(key) + " says that generation " + std::to_string(observed) +
                             " is in effect, and it never was");
 }

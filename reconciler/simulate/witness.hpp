@@ -1,6 +1,7 @@
 // Follows every commit of every control plane and keeps the facts that the oracles judge by: what is stored, what a
 // person was promised, and whose loss a person consented to. One a world; one thread.
 #pragma once
+#include <deque>
 #include "reconciler/simulate/facts.hpp"
 #include "reconciler/store/seal.hpp"
 
@@ -13,12 +14,15 @@ class Witness {
   void committed(const Txn& txn, Revision revision);
   // The truth has moved: which generations does it match now, which backups are there?
   void looked();
+  // A control plane was shown this. What it says of the cloud can be no newer.
+  void shown(const Inventory& seen);
   // A client's write was acknowledged by the engine on this server.
   void wrote(const std::string& instance_uid, const std::string& volume, const std::string& database, int64_t rows);
 
  private:
   void put_spec(const Key& key, const std::string& value, Revision revision, bool by_person);
   void put_status(const Key& key, const std::string& value);
+  bool matched_when_shown(const Resource& resource);
   void removed(const Key& key);
   void consent(const Resource& resource, bool by_person);
   void learn_secrets(const Resource& secret);
@@ -28,6 +32,7 @@ class Witness {
   const Sealer& sealer_;
   std::map<std::string, std::string> retained_;  // store key -> uid
   std::set<std::string> ids_;                    // of transactions
+  std::deque<Truth> shown_;                      // the last that any control plane saw, newest last
   size_t objects_seen_ = 0;
 };
 

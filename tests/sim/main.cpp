@@ -21,14 +21,13 @@ struct Arguments {
   double seconds = 0;  // 0 = as long as it takes
 };
 
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 int usage() {
-  std::cerr << "tests/sim/run [--runs N] [--seed S] [--scenario NAME] [--faults KIND,KIND] [--seconds S] [--threads N]\n"
-               "tests/sim/run --enumerate [--pairs] [--scenario NAME]\n"
-               "tests/sim/run --schedule 'scenario create; crash 17; late 2 800' [--trace]\n\nscenarios:\n";
+  std::cerr
+      << "tests/sim/run [--runs N] [--seed S] [--scenario NAME] [--faults KIND,KIND] [--seconds S] [--threads N]\n"
+         "tests/sim/run --enumerate [--pairs] [--scenario NAME]\n"
+         "tests/sim/run --schedule 'scenario create; crash 17; late 2 800' [--trace]\n\nscenarios:\n";
   for (const Scenario& scenario : scenarios()) std::cerr << "  " << scenario.name << ": " << scenario.doc << "\n";
   std::cerr << "faults:\n";
   for (const FaultRow& row : fault_rows()) std::cerr << "  " << row.name << ": " << row.doc << "\n";
@@ -42,18 +41,32 @@ void print(const Finding& failure) {
 }
 
 void figure(const std::string& row, const std::string& scenario, const Tally& tally, double seconds) {
-  Value line = Value::map({{"row", row},
-                           {"scenario", scenario},
-                           {"schedules", tally.runs},
-                           {"share_percent", tally.planned ? 100.0 * static_cast<double>(tally.runs) / static_cast<double>(tally.planned) : 100.0},
-                           {"violated", tally.violated},
-                           {"strikes", tally.strikes},
-                           {"checked_twice", tally.checked_twice},
-                           {"per_second", static_cast<int64_t>(static_cast<double>(tally.runs) / std::max(seconds, 1e-6))},
-                           {"seconds", seconds},
-                           {"longest_rest_s", tally.longest_rest.count() / 1000}});
+  Value line = Value::map(
+      {{"row", row},
+       {"scenario", scenario},
+       {"schedules", tally.runs},
+       {"share_percent",
+        tally.planned ? 100.0 * static_cast<double>(tally.runs) / static_cast<double>(tally.planned) : 100.0},
+       {"violated", tally.violated},
+       {"strikes", tally.strikes},
+       {"checked_twice", tally.checked_twice},
+       {"per_second", static_cast<int64_t>(static_cast<double>(tally.runs) / std::max(seconds, 1e-6))},
+       {"seconds", seconds},
+       {"most_calls", tally.most_calls},
+       {"longest_rest_s", tally.longest_rest.count() / 1000},
+       {"slowest", to_string(tally.slowest)}});
   for (const auto& [invariant, count] : tally.by_invariant) line.set("violated_" + invariant, count);
   std::cout << dump_json(line) << "\n" << std::flush;
+}
+
+// Lines of one state that the other lacks.
+void differences(const std::string& of, const std::string& other, char mark) {
+  for (size_t from = 0; from < of.size();) {
+    const size_t end = of.find('\n', from);
+    const std::string line = of.substr(from, end - from + 1);
+    if (("\n" + other).find("\n" + line) == std::string::npos) std::cout << mark << ' ' << line;
+    from = end + 1;
+  }
 }
 
 int replay(const Arguments& arguments) {
@@ -68,8 +81,11 @@ int replay(const Arguments& arguments) {
   Explorer explorer({});
   const RunResult result = explorer.run(*scenario, *schedule);
   if (arguments.trace) std::cout << result.trace;
-  if (arguments.trace && result.violation && result.violation->invariant == "same-end")
-    std::cout << "---- without faults:\n" << explorer.baseline(*scenario).state << "---- here:\n" << result.state;
+  if (result.violation && result.violation->invariant == "same-end") {
+    std::cout << "---- without faults (-), here (+):\n";
+    differences(explorer.baseline(*scenario).state, result.state, '-');
+    differences(result.state, explorer.baseline(*scenario).state, '+');
+  }
   std::cout << to_string(*schedule) << "\n";
   std::cout << (result.violation ? "VIOLATED " + result.violation->invariant + ": " + result.violation->what : "held")
             << "\n";
@@ -85,17 +101,28 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const auto value = [&]() -> std::string { return i + 1 < argc ? argv[++i] : ""; };
-    if (word == "--runs") arguments.runs = std::atoll(value().c_str());
-    else if (word == "--seed") arguments.seed = std::strtoull(value().c_str(), nullptr, 10);
-    else if (word == "--scenario") arguments.scenario = value();
-    else if (word == "--schedule") arguments.schedule = value();
-    else if (word == "--faults") arguments.faults = value();
-    else if (word == "--threads") arguments.threads = std::atoi(value().c_str());
-    else if (word == "--seconds") arguments.seconds = std::atof(value().c_str());
-    else if (word == "--trace") arguments.trace = true;
-    else if (word == "--enumerate") arguments.enumerate = true;
-    else if (word == "--pairs") arguments.pairs = true;
-    else return usage();
+    if (word == "--runs")
+      arguments.runs = std::atoll(value().c_str());
+    else if (word == "--seed")
+      arguments.seed = std::strtoull(value().c_str(), nullptr, 10);
+    else if (word == "--scenario")
+      arguments.scenario = value();
+    else if (word == "--schedule")
+      arguments.schedule = value();
+    else if (word == "--faults")
+      arguments.faults = value();
+    else if (word == "--threads")
+      arguments.threads = std::atoi(value().c_str());
+    else if (word == "--seconds")
+      arguments.seconds = std::atof(value().c_str());
+    else if (word == "--trace")
+      arguments.trace = true;
+    else if (word == "--enumerate")
+      arguments.enumerate = true;
+    else if (word == "--pairs")
+      arguments.pairs = true;
+    else
+      return usage();
   }
   log::configure(static_cast<log::Level>(99), log::Format::text);  // faults make errors; the trace tells them
   if (!arguments.schedule.empty()) return replay(arguments);
@@ -139,8 +166,8 @@ int main(int argc, char** argv) {
       since = now();
       if (arguments.pairs) report("crash_pairs", scenario, explorer.crash_pairs(scenario), since);
     } else {
-      report("swarm", scenario, explorer.run_all(scenario, explorer.swarm(scenario, arguments.seed, arguments.runs, allowed)),
-             since);
+      report("swarm", scenario,
+             explorer.run_all(scenario, explorer.swarm(scenario, arguments.seed, arguments.runs, allowed)), since);
     }
   }
   return violated == 0 ? 0 : 1;
