@@ -75,8 +75,8 @@ class PathParser {
   }
   std::string bare_key() {
     std::string key;
-    while (!ends_key(peek()) || (peek() == '\\' && at_ + 1 < text_.size())) {
-      if (peek() == '\\') ++at_;   // "labels.app\.kubernetes\.io/name"
+    while (!ends_key(peek())) {
+      if (peek() == '\\' && at_ + 1 < text_.size()) ++at_;   // "labels.app\.kubernetes\.io/name"
       key += text_[at_++];
     }
     return key;

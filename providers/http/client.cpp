@@ -1,12 +1,12 @@
 #include "providers/http/client.hpp"
-#include <algorithm>
-#include <cerrno>
-#include <cstring>
+#include <httplib.h>
 #include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <httplib.h>
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include "providers/http/framing.hpp"
 #include "providers/http/wire.hpp"
 
@@ -75,6 +75,11 @@ class Pipe final : public httplib::Stream {
   bool is_writable() const override { return io_ == Io::ok; }
   ssize_t read(char* to, size_t most) override {
     if (!flush()) return -1;
+    if (!spelled_.empty()) {
+      *to = spelled_.back();
+      spelled_.pop_back();
+      return 1;
+    }
     if (used_ == in_.size()) {
       in_.resize(16u << 10);
       size_t got = 0;
@@ -85,11 +90,12 @@ class Pipe final : public httplib::Stream {
       if (io == Io::closed) return ended_ = true, 0;
       if (io != Io::ok) return io_ = io, -1;
     }
-    size_t n = std::min(most, in_.size() - used_);
+    size_t n = std::min(in_head_ ? 1 : most, in_.size() - used_);
     if (n > budget_) return too_large_ = true, -1;
     budget_ -= n;
     std::memcpy(to, in_.data() + used_, n);
     used_ += n;
+    if (in_head_) spell(*to);
     return static_cast<ssize_t>(n);
   }
   ssize_t write(const char* bytes, size_t n) override {
@@ -107,7 +113,7 @@ class Pipe final : public httplib::Stream {
   void get_local_ip_and_port(std::string& ip, int& port) const override { ip.clear(), port = 0; }
   socket_t socket() const override { return wire_.fd(); }
 
-  void body_begins(size_t budget, int64_t gap_ms) { budget_ = budget, gap_ms_ = gap_ms; }
+  void body_begins(size_t budget, int64_t gap_ms) { budget_ = budget, gap_ms_ = gap_ms, in_head_ = false; }
   Io io() const { return io_; }
   bool ended() const { return ended_; }
   bool too_large() const { return too_large_; }
@@ -116,6 +122,15 @@ class Pipe final : public httplib::Stream {
   bool leftover() const { return used_ < in_.size(); }
 
  private:
+  // The library decodes the values of headers as if they were URLs: "a%0d%0ab" would become two lines, and a plus a
+  // blank. Encoded here once more, they come out as they were sent.
+  void spell(char& c) {
+    if (c == '\n') in_value_ = false;
+    if (c == ':') in_value_ = true;
+    if (!in_value_ || (c != '%' && c != '+')) return;
+    spelled_ = c == '%' ? "52" : "B2";  // backwards: taken from the end
+    c = '%';
+  }
   bool send(std::string_view bytes) {
     if (io_ != Io::ok) return false;
     sent_ += bytes.size();  // counted even when it fails: some of it may have arrived
@@ -130,6 +145,8 @@ class Pipe final : public httplib::Stream {
   size_t used_ = 0, sent_ = 0, received_ = 0;
   Io io_ = Io::ok;
   bool ended_ = false, too_large_ = false;
+  bool in_head_ = true, in_value_ = false;
+  std::string spelled_;  // of the head, still to be read
 };
 
 // The library's HTTP without its sockets: connecting, TLS and waiting are Wire's.
@@ -288,6 +305,7 @@ class RealClient final : public Client {
     httplib::Error error = httplib::Error::Success;
     bool fine = library_.exchange(pipe, request, response, error);
     if (fine && !began) take_head(response, answer);
+    if (answer.status < 100) fine = false;  // three digits are enough for the library
     bool keep = (fine || bodiless) && !pipe.ended() && !pipe.leftover() &&
                 lower(answer.headers["connection"]) != "close" && answer.status != 101;
     if (!keep) wire_.reset();
@@ -336,7 +354,9 @@ class RealClient final : public Client {
 
   static void take_head(const httplib::Response& from, Answer& to) {
     to.status = from.status;
-    for (const auto& [name, value] : from.headers) to.headers[lower(name)] = value;
+    for (const auto& [name, value] : from.headers) {
+      if (is_header_value(value)) to.headers[lower(name)] = value;  // a bare CR or a NUL makes it none
+    }
   }
 
   const ClientOptions options_;

@@ -121,6 +121,7 @@ class Pipe final : public httplib::Stream {
     return !broken_;
   }
   bool broken() const { return broken_; }
+  void abandon() { broken_ = true, out_.clear(); }
   void get_remote_ip_and_port(std::string& ip, int& port) const override { ip.clear(), port = 0; }
   void get_local_ip_and_port(std::string& ip, int& port) const override { ip.clear(), port = 0; }
   socket_t socket() const override { return wire_.fd(); }
@@ -212,6 +213,7 @@ class Engine::Library final : public httplib::Server {
     }
     if (!exchange.body.finished()) exchange.must_close = true;  // else the rest would be read as the next request
     if (stop_.is_set()) exchange.must_close = true;
+    if (exchange.response.hang_up) return exchange.must_close = true, exchange.pipe.abandon();
     transfer(exchange, response);
   }
 

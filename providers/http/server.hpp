@@ -43,6 +43,7 @@ struct Response {
   // When set, the body is produced by calling this once; chunked.
   std::function<void(const Write&)> stream;
   int64_t stream_length = -1;  // known length of a stream: Content-Length instead of chunked
+  bool hang_up = false;        // close the connection without a byte of an answer: for servers that simulate faults
 };
 
 struct Limits {

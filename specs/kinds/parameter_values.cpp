@@ -220,7 +220,9 @@ Result<std::string> render_unknown(Engine engine, const Value& value) {
 }  // namespace
 
 Result<std::string> render_parameter(Engine engine, std::string_view name, const Value& value, int64_t memory_mib) {
-  if (name.empty() || name.size() > kMostName) return fail(Code::invalid, "a parameter's name has 1 to 128 characters");
+  // Memcached's dashes are not part of a name: "--" has none.
+  if (name.size() > kMostName || canonical_parameter(engine, name).empty())
+    return fail(Code::invalid, "a parameter's name has 1 to 128 characters");
   if (const std::string reason = is_owned_parameter(engine, name); !reason.empty())
     return fail(Code::invalid, "belongs to trove and cannot be set: " + reason);
   if (value.is_null() || value.is_list() || value.is_map())

@@ -32,6 +32,9 @@ TEST_CASE("jsonpath follows names indexes and stars") {
   CHECK(eval("{['a key']}") == "spaced");
   CHECK(eval("{.labels.app\\.example/name}") == "shop");
   CHECK(eval("{.labels['app.example/name']}") == "shop");
+  // A backslash at the end escapes nothing, and nothing behind the end is read (a view without a NUL behind it).
+  CHECK(find_all(std::string_view(".kind\\X", 6), Value::map({{"kind\\", 1}, {"kindX", 2}}))->size() == 1);
+  CHECK(find_all(std::string_view(".kind\\X", 6), Value::map({{"kindX", 2}}))->empty());
 }
 
 TEST_CASE("jsonpath prints scalars bare and the rest as json") {

@@ -1,9 +1,9 @@
 // The client against peers that are late, silent, lying or gone.
+#include "providers/http/client.hpp"
+#include <netinet/in.h>
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <netinet/in.h>
 #include <thread>
-#include "providers/http/client.hpp"
 #include "tests/http/raw.hpp"
 
 using namespace trove;
@@ -179,6 +179,11 @@ TEST_CASE("an answer that is not HTTP is refused") {
     say(fd, "SSH-2.0-OpenSSH\r\n\r\n");
   });
   CHECK_FALSE(client_of(peer.url())->call({.path = "/"}));
+  Peer zero([](int fd) {
+    read_request(fd);
+    say(fd, "HTTP/1.1 000 OK\r\nContent-Length: 0\r\n\r\n");
+  });
+  CHECK_FALSE(client_of(zero.url())->call({.path = "/"}));
 }
 
 TEST_CASE("a connection that was closed while it was idle is replaced") {
@@ -204,6 +209,24 @@ TEST_CASE("redirects are shown and not followed") {
   REQUIRE(answer);
   CHECK(answer->status == 302);
   CHECK(peer.accepted == 1);
+}
+
+TEST_CASE("a header of an answer comes as it was sent") {
+  Peer peer([](int fd) {
+    read_request(fd);
+    say(fd,
+        "HTTP/1.1 200 OK\r\nETag: \"a+b%2Fc\"\r\nX-A: 1%0d%0aX-Injected: 2\r\nX-B: a\rb\r\nContent-Length: 5\r\n\r\n"
+        "1+1%3");
+  });
+  auto client = Client::make({.base_url = peer.url(), .bearer_token = "", .ca_file = ""});
+  REQUIRE(client);
+  auto answer = (*client)->call({.path = "/"});
+  REQUIRE(answer);
+  CHECK(answer->headers["etag"] == "\"a+b%2Fc\"");
+  CHECK(answer->headers["x-a"] == "1%0d%0aX-Injected: 2");
+  CHECK(answer->headers.count("x-injected") == 0);
+  CHECK(answer->headers.count("x-b") == 0);
+  CHECK(answer->body == "1+1%3");
 }
 
 TEST_CASE("an unchanged answer without a length is complete") {

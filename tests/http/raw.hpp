@@ -59,6 +59,7 @@ class Raw {
     return receive(enough, ms);
   }
   bool closed() const { return closed_; }
+  void finish() { shutdown(fd_, SHUT_WR); }   // nothing more will be said
 
  private:
   int fd_;
