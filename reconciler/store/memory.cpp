@@ -26,12 +26,22 @@ class MemoryStore final : public Store, private ChangeLog {
   ~MemoryStore() override { hub_->close(); }
 
   Result<Revision> commit(const Txn& txn) override {
-    const std::lock_guard lock(mutex_);
-    expire();
-    return apply(txn);
+    if (auto ok = may_wait(); !ok) return tl::unexpected(ok.error());
+    return commit_now(txn);
   }
 
-  void commit_async(Txn txn, std::function<void(Result<Revision>)> done) override { done(commit(txn)); }
+  // As where a committer answers: what a callback asks for is done after it has returned, in order.
+  void commit_async(Txn txn, std::function<void(Result<Revision>)> done) override {
+    if (answering && answering->store == this) {
+      answering->later.emplace_back(std::move(txn), std::move(done));
+      return;
+    }
+    Answering here{this, answering, {}};
+    answering = &here;
+    done(commit_now(txn));
+    for (; !here.later.empty(); here.later.pop_front()) here.later.front().second(commit_now(here.later.front().first));
+    answering = here.outer;
+  }
 
   Result<std::optional<KeyValue>> get(const std::string& key) override {
     const std::lock_guard lock(mutex_);
@@ -65,9 +75,10 @@ class MemoryStore final : public Store, private ChangeLog {
 
   Result<Lease> grant(Millis ttl) override {
     if (auto ok = check_ttl(ttl); !ok) return tl::unexpected(ok.error());
+    if (auto ok = may_wait(); !ok) return tl::unexpected(ok.error());
     const std::lock_guard lock(mutex_);
     expire();
-    if (leases_.size() >= kMaxLeases) return fail(Code::throttled, "there are too many leases");
+    if (leases_.size() >= kMaxLeases) return too_many_leases();
     leases_.add(++last_lease_, ttl);
     return Lease{last_lease_};
   }
@@ -79,6 +90,7 @@ class MemoryStore final : public Store, private ChangeLog {
   }
 
   Result<void> revoke(Lease lease) override {
+    if (auto ok = may_wait(); !ok) return ok;
     const std::lock_guard lock(mutex_);
     expire();
     if (!leases_.alive(lease.id)) return fail(Code::not_found, "lease " + std::to_string(lease.id) + " has expired");
@@ -87,6 +99,7 @@ class MemoryStore final : public Store, private ChangeLog {
   }
 
   Result<void> compact(Revision before) override {
+    if (auto ok = may_wait(); !ok) return ok;
     const std::lock_guard lock(mutex_);
     if (auto ok = check_compact(before, revision_); !ok) return ok;
     while (!log_.empty() && log_.front().revision < before) forget_oldest();
@@ -112,6 +125,26 @@ class MemoryStore final : public Store, private ChangeLog {
     Revision revision = 0;
     Millis at{0};
   };
+  // A callback that runs now on this thread, and the commits that it asked for.
+  struct Answering {
+    const MemoryStore* store;
+    Answering* outer;   // of another store
+    std::deque<std::pair<Txn, std::function<void(Result<Revision>)>>> later;
+  };
+  static thread_local Answering* answering;
+
+  // Nothing here ever waits; where a committer does the work, a callback that waited for it would wait for itself.
+  Result<void> may_wait() const {
+    for (const Answering* one = answering; one; one = one->outer)
+      if (one->store == this) return waits_in_callback();
+    return {};
+  }
+
+  Result<Revision> commit_now(const Txn& txn) {
+    const std::lock_guard lock(mutex_);
+    expire();
+    return apply(txn);
+  }
 
   // All below with mutex_ held.
   Result<Revision> apply(const Txn& txn) {
@@ -261,6 +294,8 @@ class MemoryStore final : public Store, private ChangeLog {
   std::map<std::string, Remembered> ids_;
   std::deque<std::pair<Millis, std::string>> id_order_;
 };
+
+thread_local MemoryStore::Answering* MemoryStore::answering = nullptr;
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 // The durable store: one committer thread in front of SqliteWriter. Requests queue up while a batch is on its way to
 // the disk and become the next batch: many transactions, one COMMIT, one fsync (group commit). Nothing is acknowledged
 // or published before COMMIT has returned.
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <deque>
@@ -68,9 +69,9 @@ class SqliteStore final : public Store, private ChangeLog {
     Request boot;
     boot.owned.ops.push_back({Op::Kind::put, kBootEpochKey, std::to_string(*boots + 1)});
     boot.ops = {&boot.owned.ops.front()};
-    std::vector<Committed> committed;
+    Change change;
     if (auto ok = writer_->begin(); !ok) return ok;
-    auto applied = apply(boot, committed);
+    auto applied = apply(boot, change);
     if (!applied) {
       writer_->abandon();
       return tl::unexpected(applied.error());
@@ -127,7 +128,6 @@ class SqliteStore final : public Store, private ChangeLog {
 
   Result<Lease> grant(Millis ttl) override {
     if (auto ok = check_ttl(ttl); !ok) return tl::unexpected(ok.error());
-    if (leases_.size() >= kMaxLeases) return fail(Code::throttled, "there are too many leases");
     auto id = wait_for(request_of(Request::Kind::grant, static_cast<uint64_t>(ttl.count())));
     if (!id) return tl::unexpected(id.error());
     return Lease{*id};
@@ -191,8 +191,7 @@ class SqliteStore final : public Store, private ChangeLog {
   }
 
   Result<uint64_t> wait_for(Request request) {
-    if (std::this_thread::get_id() == committer_.get_id())
-      return fail(Code::internal, "a callback of the store must not wait for the store");
+    if (std::this_thread::get_id() == committer_.get_id()) return waits_in_callback();
     struct {
       std::mutex mutex;
       std::condition_variable arrived;
@@ -269,17 +268,30 @@ class SqliteStore final : public Store, private ChangeLog {
     return more_upkeep || leases_.size() > 0 ? kQuiet : kIdle;
   }
 
-  Result<uint64_t> apply(const Request& request, std::vector<Committed>& committed) {
+  // What one transaction of SQLite has done so far.
+  struct Change {
+    std::vector<Committed> committed;
+    std::vector<uint64_t> ended;   // leases
+    size_t granted = 0;
+  };
+
+  Result<uint64_t> apply(const Request& request, Change& change) {
     if (request.refused) return tl::unexpected(*request.refused);
     switch (request.kind) {
       case Request::Kind::commit:
         return writer_->apply(request.txn ? *request.txn : request.owned, request.ops, leases_, clock_.monotonic(),
-                              committed);
-      case Request::Kind::grant: return writer_->grant(Millis{static_cast<int64_t>(request.number)});
+                              change.committed);
+      case Request::Kind::grant: {
+        if (leases_.size() - change.ended.size() + change.granted >= kMaxLeases) return too_many_leases();
+        auto id = writer_->grant(Millis{static_cast<int64_t>(request.number)});
+        if (id) ++change.granted;
+        return id;
+      }
       case Request::Kind::revoke:
-        if (!leases_.alive(request.number))
+        if (!leases_.alive(request.number) || std::count(change.ended.begin(), change.ended.end(), request.number) > 0)
           return fail(Code::not_found, "lease " + std::to_string(request.number) + " has expired");
-        if (auto ok = writer_->end_lease(request.number, committed); !ok) return tl::unexpected(ok.error());
+        if (auto ok = writer_->end_lease(request.number, change.committed); !ok) return tl::unexpected(ok.error());
+        change.ended.push_back(request.number);
         return request.number;
       case Request::Kind::compact:
         if (auto ok = writer_->compact(request.number); !ok) return tl::unexpected(ok.error());
@@ -300,8 +312,7 @@ class SqliteStore final : public Store, private ChangeLog {
     std::erase_if(batch, [](const Request& request) { return !request.done; });
 
     std::vector<Result<uint64_t>> results;
-    std::vector<Committed> committed;
-    auto written = write(batch, results, committed);
+    auto written = write(batch, results);
     if (!written && batch.size() > 1 && written.error().code != Code::outcome_unknown) {
       // Nothing of it happened; perhaps one of them is too much for the disk. Each for itself.
       for (Request& request : batch) {
@@ -317,29 +328,27 @@ class SqliteStore final : public Store, private ChangeLog {
   }
 
   // One transaction of SQLite. On success it is durable, published, and `results` hold an answer for each request.
-  Result<void> write(const std::deque<Request>& batch, std::vector<Result<uint64_t>>& results,
-                     std::vector<Committed>& committed) {
+  Result<void> write(const std::deque<Request>& batch, std::vector<Result<uint64_t>>& results) {
     if (auto ok = writer_->begin(); !ok) return note(ok);
-    std::vector<uint64_t> ended = leases_.expire();
-    for (uint64_t id : ended)
-      if (auto ok = writer_->end_lease(id, committed); !ok) return give_up(ok.error());
+    Change change;
+    for (uint64_t id : leases_.expire()) {
+      if (auto ok = writer_->end_lease(id, change.committed); !ok) return give_up(ok.error());
+      change.ended.push_back(id);
+    }
     for (const Request& request : batch) {
-      auto result = apply(request, committed);
+      auto result = apply(request, change);
       if (!result && writer_->batch_lost()) return give_up(result.error());
       results.push_back(std::move(result));
     }
     auto wrote = writer_->finish();
     if (!wrote) return note(tl::unexpected(wrote.error()));
-    for (size_t i = 0; i < batch.size(); ++i) {
-      if (!results[i]) continue;
-      if (batch[i].kind == Request::Kind::grant)
+    for (size_t i = 0; i < batch.size(); ++i)
+      if (results[i] && batch[i].kind == Request::Kind::grant)
         leases_.add(*results[i], Millis{static_cast<int64_t>(batch[i].number)});
-      if (batch[i].kind == Request::Kind::revoke) ended.push_back(batch[i].number);
-    }
-    for (uint64_t id : ended) leases_.erase(id);
+    for (uint64_t id : change.ended) leases_.erase(id);
     revision_ = writer_->revision();
     hub_->set_floor(writer_->floor());
-    hub_->publish(std::move(committed));
+    hub_->publish(std::move(change.committed));
     return *wrote ? note({}) : Result<void>{};   // guards alone say nothing about the disk
   }
 

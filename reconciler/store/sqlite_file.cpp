@@ -49,6 +49,17 @@ Result<void> check_schema(SQLite::Database& db) {
   return {};
 }
 
+// SQLite calls a file damaged also when the disk refused to read it, and then only the file remembers why.
+int refused_read(sqlite3* db) {
+  int error = 0;
+  sqlite3_file* log = nullptr;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_LAST_ERRNO, &error);
+  if (error == EIO || error == ENXIO) return error;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (log && log->pMethods) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &error);
+  return error == EIO || error == ENXIO ? error : 0;
+}
+
 constexpr uint64_t kFnvOffset = 0xcbf29ce484222325ULL;
 constexpr uint64_t kFnvPrime = 0x100000001b3ULL;
 
@@ -74,6 +85,8 @@ Result<void> prepare_store(SQLite::Database& db) {
   const int64_t bytes = db.execAndGet("PRAGMA page_count").getInt64() * db.execAndGet("PRAGMA page_size").getInt64();
   if (bytes > kQuickCheckBytes) return {};
   const std::string verdict = db.execAndGet("PRAGMA quick_check(1)").getString();
+  if (const int error = verdict == "ok" ? 0 : refused_read(db.getHandle()))
+    return fail(Code::unavailable, "cannot read the store: " + std::string(std::strerror(error)));
   if (verdict != "ok")
     return fail(Code::corrupt, "the store is damaged: " + verdict, "keep the file, and restore the newest backup");
   return {};
@@ -89,7 +102,7 @@ uint64_t row_sum(std::string_view key, std::string_view value, Revision created,
 }
 
 Error sqlite_error(int primary, int extended, sqlite3* db, const std::string& doing) {
-  const int system_error = db ? sqlite3_system_errno(db) : 0;
+  int system_error = db ? sqlite3_system_errno(db) : 0;
   std::string message = "cannot " + doing + ": " + sqlite3_errstr(primary) + ", code " +
                         std::to_string(extended > 0 ? extended : primary);
   Code code = Code::internal;
@@ -102,6 +115,10 @@ Error sqlite_error(int primary, int extended, sqlite3* db, const std::string& do
       break;
     }
     case SQLITE_CORRUPT:
+      system_error = db ? refused_read(db) : 0;
+      code = system_error != 0 ? Code::unavailable : Code::corrupt;
+      if (system_error != 0) message += std::string(" (") + std::strerror(system_error) + ")";
+      break;
     case SQLITE_NOTADB: code = Code::corrupt; break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

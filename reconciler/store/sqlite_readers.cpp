@@ -28,21 +28,26 @@ std::string end_of(const std::string& last) { return last.empty() ? std::string(
 }  // namespace
 
 struct SqliteReaders::Connection {
+  struct Statements {
+    explicit Statements(SQLite::Database& db)
+        : state(db, "SELECT revision, floor FROM state"),
+          get(db, "SELECT key, created, modified, lease, sum, value FROM kv WHERE key = ?"),
+          range(db,
+                "SELECT key, created, modified, lease, sum, value FROM kv WHERE key >= ? AND key < ? "
+                "ORDER BY key LIMIT ?"),
+          log(db,
+              "SELECT place, key, created, deleted, sum, value FROM log "
+              "WHERE place >= ? AND place < ? AND key >= ? AND key < ? ORDER BY place") {}
+    SQLite::Statement state, get, range, log;
+  };
+
   explicit Connection(const std::string& path)
-      : db(open(path)),
-        state(db, "SELECT revision, floor FROM state"),
-        get(db, "SELECT key, created, modified, lease, sum, value FROM kv WHERE key = ?"),
-        range(db,
-              "SELECT key, created, modified, lease, sum, value FROM kv WHERE key >= ? AND key < ? "
-              "ORDER BY key LIMIT ?"),
-        log(db,
-            "SELECT place, key, created, deleted, sum, value FROM log "
-            "WHERE place >= ? AND place < ? AND key >= ? AND key < ? ORDER BY place") {}
-  static SQLite::Database open(const std::string& path) {
-    SQLite::Database db(path, SQLite::OPEN_READONLY | SQLite::OPEN_NOMUTEX, kReaderBusyMs);
+      : db(path, SQLite::OPEN_READONLY | SQLite::OPEN_NOMUTEX, kReaderBusyMs) {}
+  // Apart from the constructor: when it fails, the open connection can say why.
+  void prepare() {
     sqlite3_db_config(db.getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
     db.exec("PRAGMA cache_size = -256; PRAGMA mmap_size = 0; PRAGMA query_only = 1");
-    return db;
+    sql = std::make_unique<Statements>(db);
   }
   static Result<KeyValue> row(SQLite::Statement& statement) {
     KeyValue kv;
@@ -58,7 +63,7 @@ struct SqliteReaders::Connection {
   }
 
   SQLite::Database db;
-  SQLite::Statement state, get, range, log;
+  std::unique_ptr<Statements> sql;
 };
 
 SqliteReaders::SqliteReaders(std::string path) : path_(std::move(path)) {}
@@ -74,11 +79,14 @@ Result<std::unique_ptr<SqliteReaders::Connection>> SqliteReaders::borrow() {
     return connection;
   }
   lock.unlock();
+  std::unique_ptr<Connection> connection;
   Error error;
   try {
-    return std::make_unique<Connection>(path_);
+    connection = std::make_unique<Connection>(path_);
+    connection->prepare();
+    return connection;
   } catch (const SQLite::Exception& e) {
-    error = sqlite_error(e, nullptr, "open the store for reading");
+    error = sqlite_error(e, connection ? connection->db.getHandle() : nullptr, "open the store for reading");
   }
   give_back(nullptr);
   return tl::unexpected(error);
@@ -109,7 +117,7 @@ Result<T> SqliteReaders::with_connection(Read read) {
 Result<std::optional<KeyValue>> SqliteReaders::get(const std::string& key) {
   using Found = std::optional<KeyValue>;
   return with_connection<Found>([&](Connection& connection) -> Result<Found> {
-    Using get(connection.get);
+    Using get(connection.sql->get);
     bind_blob(*get, 1, key);
     if (!get->executeStep()) return Found{};
     auto kv = Connection::row(*get);
@@ -124,9 +132,9 @@ Result<Page> SqliteReaders::range(const std::string& first, const std::string& l
   return with_connection<Page>([&](Connection& connection) -> Result<Page> {
     const Snapshot snapshot(connection.db);
     Page page;
-    Using state(connection.state);
+    Using state(connection.sql->state);
     if (state->executeStep()) page.revision = static_cast<Revision>(state->getColumn(0).getInt64());
-    Using range(connection.range);
+    Using range(connection.sql->range);
     bind_blob(*range, 1, first);
     bind_blob(*range, 2, end);
     range->bind(3, static_cast<int64_t>(std::min<size_t>(limit, INT32_MAX)) + 1);
@@ -152,10 +160,10 @@ Result<ChangeLog::Slice> SqliteReaders::read_log(const std::string& first, const
     const Snapshot snapshot(connection.db);
     ChangeLog::Slice slice;
     slice.through = through;
-    Using state(connection.state);
+    Using state(connection.sql->state);
     if (state->executeStep()) slice.compacted = after + 1 < static_cast<Revision>(state->getColumn(1).getInt64());
     if (slice.compacted) return slice;
-    Using log(connection.log);
+    Using log(connection.sql->log);
     log->bind(1, log_place(after + 1, 0));
     log->bind(2, log_place(through + 1, 0));
     bind_blob(*log, 3, first);
@@ -186,7 +194,7 @@ Result<ChangeLog::Slice> SqliteReaders::read_log(const std::string& first, const
 
 Result<Revision> SqliteReaders::newest() {
   return with_connection<Revision>([](Connection& connection) -> Result<Revision> {
-    Using state(connection.state);
+    Using state(connection.sql->state);
     if (!state->executeStep()) return fail(Code::corrupt, "the store has no state row");
     return static_cast<Revision>(state->getColumn(0).getInt64());
   });

@@ -90,4 +90,10 @@ Result<void> check_compact(Revision before, Revision newest) {
   return {};
 }
 
+tl::unexpected<Error> too_many_leases() { return fail(Code::throttled, "there are too many leases"); }
+
+tl::unexpected<Error> waits_in_callback() {
+  return fail(Code::internal, "a callback of the store must not wait for the store");
+}
+
 }  // namespace trove

@@ -28,6 +28,8 @@ Result<void> check_ttl(Millis ttl);
 // conflict when `guard` does not hold for a key that was created and modified then (0, 0 = absent).
 Result<void> check_guard(const Guard& guard, Revision created, Revision modified);
 Result<void> check_compact(Revision before, Revision newest);
+tl::unexpected<Error> too_many_leases();
+tl::unexpected<Error> waits_in_callback();   // internal: see Store::commit_async
 
 // Whether `key` lies in [first, last), where an empty `last` means no end.
 inline bool in_range(std::string_view key, std::string_view first, std::string_view last) {

@@ -2,7 +2,9 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <mutex>
+#include <sys/resource.h>
 #include <thread>
+#include "reconciler/store/txn.hpp"
 #include "tests/store/stores.hpp"
 
 using namespace trove;
@@ -318,4 +320,74 @@ TEST_CASE("an absent guard wins over an expired lease") {
   store.clock.advance(Millis{1'000});
   CHECK(code_of(store->commit(txn({absent("/owner")}, {put("/owner", "b")}))) == "ok");
   CHECK(value_of(*store, "/owner") == "b");
+}
+
+TEST_CASE("a callback that waits for the store gets an error instead of a deadlock") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite));
+  const Lease lease = store->grant(Millis{10'000}).value();
+  std::atomic<bool> answered{false};
+  std::string codes;
+  store->commit_async(txn({}, {put("/a", "1")}), [&](Result<Revision>) {
+    codes = code_of(store->commit(Txn{})) + " " + code_of(store->grant(Millis{1'000})) + " " +
+            code_of(store->revoke(lease)) + " " + code_of(store->compact(1)) + " " + code_of(store->get("/a")) + " " +
+            code_of(store->keep(lease));
+    answered = true;
+  });
+  REQUIRE(eventually([&] { return answered.load(); }));
+  CHECK(codes == "internal internal internal internal ok ok");
+  CHECK(code_of(store->revoke(lease)) == "ok");
+}
+
+TEST_CASE("what a callback commits comes after it has returned and in order") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite));
+  std::mutex mutex;
+  std::vector<std::string> told;
+  const auto tell = [&](const std::string& what) {
+    const std::lock_guard lock(mutex);
+    told.push_back(what);
+  };
+  const Revision base = store->revision();
+  store->commit_async(txn({}, {put("/a", "1")}), [&](Result<Revision> first) {
+    tell("first " + std::to_string(*first - base));
+    for (const char* name : {"second", "third"})
+      store->commit_async(txn({}, {put("/a", name)}), [&, name](Result<Revision> done) {
+        tell(name + (" " + std::to_string(*done - base)));
+        if (name == std::string("second"))
+          store->commit_async(txn({}, {put("/b", "x")}),
+                              [&](Result<Revision> last) { tell("last " + std::to_string(*last - base)); });
+      });
+    tell("returned");
+  });
+  CHECK(eventually([&] {
+    const std::lock_guard lock(mutex);
+    return told.size() == 5;
+  }));
+  CHECK(told == std::vector<std::string>{"first 1", "returned", "second 2", "third 3", "last 4"});
+  CHECK(value_of(*store, "/a") == "third");
+}
+
+TEST_CASE("looking at a watch without patience never sleeps") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite));
+  auto watch = store->watch("/a", "/b", store->revision()).value();
+  rusage before{}, after{};
+  ::getrusage(RUSAGE_THREAD, &before);
+  for (int i = 0; i < 2'000; ++i) CHECK(watch->next(Millis{0}).events.empty());
+  ::getrusage(RUSAGE_THREAD, &after);
+  CHECK(after.ru_nvcsw - before.ru_nvcsw < 200);   // it used to be one each
+}
+
+TEST_CASE("there is room for so many leases and one that goes makes room again") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite), {}, StoreUnderTest::Syncs::none);
+  std::vector<Lease> leases;
+  for (size_t i = 0; i < kMaxLeases; ++i) leases.push_back(store->grant(Millis{i < 10 ? 1'000 : 60'000}).value());
+  CHECK(code_of(store->grant(Millis{1'000})) == "throttled");
+  REQUIRE(store->revoke(leases.back()));
+  CHECK(code_of(store->revoke(leases.back())) == "not_found");
+  CHECK(code_of(store->grant(Millis{60'000})) == "ok");
+  CHECK(code_of(store->grant(Millis{60'000})) == "throttled");
+  store.clock.advance(Millis{1'000});
+  for (int i = 0; i < 10; ++i) CHECK(code_of(store->grant(Millis{60'000})) == "ok");   // in the place of the expired
+  CHECK(code_of(store->grant(Millis{60'000})) == "throttled");
+  CHECK(code_of(store->grant(kMaxLeaseTtl)) == "throttled");
+  CHECK(code_of(store->grant(kMaxLeaseTtl + Millis{1})) == "too_large");
 }

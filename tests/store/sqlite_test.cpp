@@ -266,16 +266,6 @@ TEST_CASE("the write-ahead log is kept short while writers never rest") {
   CHECK(std::filesystem::file_size(store.path() + "-wal") < (8u << 20));   // 16 MB of values were written
 }
 
-TEST_CASE("a callback that waits for the store gets an error instead of a deadlock") {
-  StoreUnderTest store(Backend::sqlite);
-  std::atomic<int> answer{-1};
-  store->commit_async(txn({}, {put("/a", "1")}), [&](Result<Revision>) {
-    answer = static_cast<int>(code_of(store->commit(Txn{})) == "internal");
-  });
-  CHECK(eventually([&] { return answer >= 0; }));
-  CHECK(answer == 1);
-}
-
 TEST_CASE("5000 operations of a kilobyte are one quick commit") {
   StoreUnderTest store(Backend::sqlite);
   std::vector<Op> ops;

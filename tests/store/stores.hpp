@@ -6,7 +6,9 @@
 #include <poll.h>
 #include <string>
 #include <vector>
+#include <optional>
 #include "reconciler/store/store.hpp"
+#include "tests/store/disk.hpp"
 #include "tests/support/clock.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -19,7 +21,9 @@ inline std::ostream& operator<<(std::ostream& out, Backend backend) {
 
 class StoreUnderTest {
  public:
-  explicit StoreUnderTest(Backend backend, StoreBounds bounds = {}) : bounds_(bounds) {
+  enum class Syncs { real, none };   // none: for lives that are too long to wait for the disk each time
+  explicit StoreUnderTest(Backend backend, StoreBounds bounds = {}, Syncs syncs = Syncs::real) : bounds_(bounds) {
+    if (syncs == Syncs::none) disk_.emplace(directory_.path());
     if (backend == Backend::memory) store_ = open_memory_store(clock, bounds);
     else reopen();
   }
@@ -40,6 +44,7 @@ class StoreUnderTest {
  private:
   StoreBounds bounds_;
   TempDir directory_;
+  std::optional<Disk> disk_;
   std::unique_ptr<Store> store_;
 };
 
