@@ -1,0 +1,240 @@
+// Reading: whole lists in bulk, and a look at each thing that was asked for by name.
+#include <algorithm>
+#include "providers/openstack/cloud.hpp"
+
+namespace trove::openstack {
+namespace {
+
+constexpr size_t kMostSought = 200;  // of one observation; the others stay unknown until the next
+
+constexpr Millis kOverlap{300'000};
+
+// Does anything of ours change by itself right now?
+bool moves(const Inventory& inventory) {
+  const auto server = [](const Server& s) {
+    using S = Server::Status;
+    return !s.token.uid.empty() && s.status != S::active && s.status != S::shutoff && s.status != S::error;
+  };
+  const auto volume = [](const CloudVolume& v) {
+    using S = CloudVolume::Status;
+    return !v.token.uid.empty() && v.status != S::available && v.status != S::in_use && v.status != S::error &&
+           v.status != S::error_deleting && v.status != S::error_extending;
+  };
+  return std::any_of(inventory.servers.begin(), inventory.servers.end(), server) ||
+         std::any_of(inventory.volumes.begin(), inventory.volumes.end(), volume);
+}
+
+constexpr const char* kPortFields =
+    "fields=id&fields=name&fields=description&fields=fixed_ips&fields=device_id&fields=security_groups&fields=network_"
+    "id";
+
+}  // namespace
+
+struct Openstack::Seen {
+  Inventory inventory;
+  std::vector<PortSeen> ports;
+  // Each trouble once, in the order of asking: it becomes part of conditions, which must not change without a reason.
+  std::vector<std::string> troubles;
+  void trouble(const Failure& failure) {
+    if (std::find(troubles.begin(), troubles.end(), failure.error.message) == troubles.end())
+      troubles.push_back(failure.error.message);
+  }
+};
+
+std::string Openstack::sought_path(const Sought& wanted) {
+  const std::string text = http::percent_encode(to_string(wanted.token));
+  switch (wanted.what) {
+    case Sought::What::server:
+      return "tags=" + text;
+    case Sought::What::port:
+      return "description=" + text;
+    case Sought::What::volume:
+      return "metadata=" +
+             http::percent_encode("{'trove:uid': '" + wanted.token.uid + "', 'trove:role': '" + wanted.token.role +
+                                  "', 'trove:incarnation': '" + std::to_string(wanted.token.incarnation) + "'}");
+  }
+  return {};
+}
+
+// In the lists: nothing to do. Else asked for itself: found, it joins the lists; a definite no makes it absent;
+// anything else leaves it unknown.
+void Openstack::look_for(const Sought& wanted, Seen& seen) {
+  const auto same = [&](const auto& thing) {
+    return wanted.id.empty() ? thing.token == wanted.token : thing.id == wanted.id;
+  };
+  const auto among = [&](const auto& things) { return std::any_of(things.begin(), things.end(), same); };
+  Service service = Service::compute;
+  std::string collection, one, many;
+  switch (wanted.what) {
+    case Sought::What::server:
+      if (among(seen.inventory.servers)) return;
+      collection = "/servers", one = "server", many = "servers";
+      break;
+    case Sought::What::volume:
+      if (among(seen.inventory.volumes)) return;
+      service = Service::volume, collection = "/volumes", one = "volume", many = "volumes";
+      break;
+    case Sought::What::port:
+      for (const PortSeen& port : seen.ports)
+        if (same(port.port)) return;
+      service = Service::network, collection = "/ports", one = "port", many = "ports";
+      break;
+  }
+  if (auto asked = ready(service); !asked) return seen.trouble(asked.error());
+  std::vector<Value> found;
+  if (!wanted.id.empty()) {
+    auto reply = get(service, collection + "/" + http::percent_encode(wanted.id));
+    if (!reply && reply.error().error.code == Code::not_found) return seen.inventory.absent.push_back(wanted);
+    if (!reply) return seen.trouble(reply.error());
+    found.push_back(reply->body[one]);
+  } else {
+    if (wanted.what == Sought::What::server && !capabilities().server_tags) {
+      // Nothing to look for it by: the list is all there is.
+      if (seen.inventory.servers_known) seen.inventory.absent.push_back(wanted);
+      return;
+    }
+    auto listed = list_all(session_, {service, collection + (wanted.what == Sought::What::port ? "" : "/detail"), many,
+                                      sought_path(wanted)});
+    if (!listed) return seen.trouble(listed.error());
+    found = std::move(*listed);
+  }
+  size_t added = 0;
+  for (const Value& json : found) {
+    bool readable = true;
+    if (wanted.what == Sought::What::server) {
+      auto server = server_of(json);
+      if ((readable = server.has_value()) && same(*server))
+        ++added, seen.inventory.servers.push_back(std::move(*server));
+    } else if (wanted.what == Sought::What::volume) {
+      auto volume = volume_of(json);
+      if ((readable = volume.has_value()) && same(*volume))
+        ++added, seen.inventory.volumes.push_back(std::move(*volume));
+    } else {
+      auto port = port_of(json);
+      if ((readable = port.has_value()) && same(port->port)) ++added, seen.ports.push_back(std::move(*port));
+    }
+    if (!readable) return;  // unknown
+  }
+  if (added == 0 && wanted.id.empty()) seen.inventory.absent.push_back(wanted);
+}
+
+template <class T, class Take>
+void Openstack::refresh(Kept<T>& kept, List list, const std::string& changes, bool full, Seen& seen, Take take) {
+  const Millis now = clock_.monotonic();
+  full = full || !kept.whole || changes.empty() || !kept.since.set() || now - kept.full_at >= options_.full_period;
+  kept.whole = false;
+  if (auto asked = ready(list.service); !asked) return seen.trouble(asked.error());
+  // The cloud's clock and its databases' may differ, and a change may be stamped before it can be seen.
+  if (!full)
+    list.query += (list.query.empty() ? "" : "&") + changes + http::percent_encode(format_time(kept.since - kOverlap));
+  Time said;
+  auto listed = list_all(session_, list, &said);
+  if (!listed) return seen.trouble(listed.error());
+  std::map<std::string, T> things;
+  if (!full) things = kept.things;
+  for (const Value& json : *listed)
+    if (!take(json, things))
+      return seen.trouble(refused(list.service, Code::unavailable, list.key + ": an item cannot be understood"));
+  kept.things = std::move(things);
+  kept.whole = true;
+  kept.since = Time{said.ms / 1000 * 1000};
+  if (full) kept.full_at = now;
+}
+
+Inventory Openstack::observe(const std::vector<Sought>& sought) {
+  std::lock_guard observing(observing_);
+  Seen seen;
+  Inventory& inventory = seen.inventory;
+  inventory.as_of = clock_.wall();
+  const uint64_t performed = performed_;
+  const bool touched = performed != performed_before_;
+  // Lists of changes do not tell what is gone.
+  const bool full = touched || in_flight_ || !sought.empty();
+
+  refresh(servers_, {Service::compute, "/servers/detail", "servers", ""}, "changes-since=", full, seen,
+          [&](const Value& json, auto& things) {
+            auto server = server_of(json);
+            if (!server) return false;
+            if (json["status"].text() == "DELETED") return things.erase(server->id), true;
+            // Of a cell that is down Nova knows little more than the id: whose it is must come from our memory.
+            if (server->status == Server::Status::unknown && !json["metadata"].is_map()) {
+              auto before = servers_.things.find(server->id);
+              if (before == servers_.things.end()) return false;
+              server = before->second;
+              server->status = Server::Status::unknown;
+            }
+            things[server->id] = std::move(*server);
+            return true;
+          });
+  refresh(volumes_, {Service::volume, "/volumes/detail", "volumes", ""},
+          capabilities().volume_changes ? "updated_at=gt%3A" : "", full, seen, [](const Value& json, auto& things) {
+            auto volume = volume_of(json);
+            if (volume) things[volume->id] = std::move(*volume);
+            return volume.has_value();
+          });
+  // Neutron has changed_since, and refuses it: "invalid attribute for filtering" (Zed).
+  refresh(ports_, {Service::network, "/ports", "ports", kPortFields}, "", true, seen,
+          [](const Value& json, auto& things) {
+            auto port = port_of(json);
+            if (port) things[port->port.id] = std::move(*port);
+            return port.has_value();
+          });
+  if (touched || !groups_.whole || clock_.monotonic() - groups_.full_at >= options_.full_period)
+    refresh(groups_, {Service::network, "/security-groups", "security_groups", ""}, "", true, seen,
+            [](const Value& json, auto& things) {
+              auto group = group_of(json);
+              if (group) things[group->id] = std::move(*group);
+              return group.has_value();
+            });
+  // Guests write objects without our knowing.
+  read_objects([&](const Failure& failure) { seen.trouble(failure); });
+  if (auto known = flavors())
+    for (FlavorSeen& flavor : *known) inventory.flavors.push_back(std::move(flavor.flavor));
+  else
+    seen.trouble(known.error());
+  performed_before_ = performed;
+
+  const auto give = [](const auto& kept, bool& known, auto& list) {
+    if (!(known = kept.whole)) return;
+    for (const auto& [id, thing] : kept.things) list.push_back(thing);
+  };
+  give(servers_, inventory.servers_known, inventory.servers);
+  give(volumes_, inventory.volumes_known, inventory.volumes);
+  give(objects_, inventory.objects_known, inventory.objects);
+  give(ports_, inventory.ports_known, seen.ports);
+  // Who may come in is a part of what a port is.
+  if (!groups_.whole) inventory.ports_known = false, seen.ports.clear();
+
+  for (size_t i = 0; i < sought.size() && i < kMostSought; ++i) look_for(sought[i], seen);
+
+  if (groups_.whole)
+    for (PortSeen& port : seen.ports) {
+      port.port.allowed_cidrs = allowed_by(port, groups_.things);
+      inventory.ports.push_back(std::move(port.port));
+    }
+  join(inventory);
+  in_flight_ = moves(inventory);
+  for (const std::string& trouble : seen.troubles)
+    inventory.trouble += (inventory.trouble.empty() ? "" : "; ") + trouble;
+  return std::move(inventory);
+}
+
+// Nova does not say which port a server has, and names its volumes without saying whose they are.
+void Openstack::join(Inventory& inventory) {
+  std::unordered_map<std::string, const Port*> port_of_server;
+  for (const Port& port : inventory.ports)
+    if (!port.device_id.empty()) {
+      const Port*& known = port_of_server[port.device_id];
+      if (!known || known->token.uid.empty()) known = &port;
+    }
+  std::unordered_map<std::string, std::string> volume_of_server;
+  for (const CloudVolume& volume : inventory.volumes)
+    if (!volume.server_id.empty() && !volume.token.uid.empty()) volume_of_server[volume.server_id] = volume.id;
+  for (Server& server : inventory.servers) {
+    if (auto port = port_of_server.find(server.id); port != port_of_server.end()) server.port_id = port->second->id;
+    if (auto volume = volume_of_server.find(server.id); volume != volume_of_server.end())
+      server.volume_id = volume->second;
+  }
+}
+
+}  // namespace trove::openstack

@@ -1,0 +1,120 @@
+// Nova: servers, made of an image, our port and our volume.
+#include <algorithm>
+#include "providers/openstack/cloud.hpp"
+
+namespace trove::openstack {
+namespace {
+
+constexpr size_t kMostTag = 60;
+
+bool speaks_of(const Failure& failure, std::string_view words) {
+  return failure.error.message.find(words) != std::string::npos;
+}
+
+}  // namespace
+
+Openstack::Answered<std::optional<Server>> Openstack::own_server(const std::string& id, const Token& token) {
+  auto reply = get(Service::compute, "/servers/" + http::percent_encode(id));
+  if (!reply && reply.error().error.code == Code::not_found) return std::nullopt;
+  if (!reply) return tl::unexpected(reply.error());
+  const Value& json = reply->body["server"];
+  auto server = server_of(json);
+  if (!server || (server->status == Server::Status::unknown && !json["metadata"].is_map()))
+    return tl::unexpected(
+        refused(Service::compute, Code::unavailable, "nothing is known of server " + id + " right now"));
+  if (server->token != token)
+    return tl::unexpected(refused(Service::compute, Code::denied,
+                                  "server " + id + " does not carry " + to_string(token) + "; it is not touched"));
+  return server;
+}
+
+Openstack::Answered<Outcome> Openstack::run(const CreateServer& action) {
+  auto flavor = flavor_id(action.flavor);
+  if (!flavor) return tl::unexpected(flavor.error());
+  auto image = image_id(action.datastore, action.version);
+  if (!image) return tl::unexpected(image.error());
+  auto endpoint = options_.guest_endpoint(action.token);
+  if (!endpoint) return tl::unexpected(refused(Service::compute, endpoint.error().code, endpoint.error().message));
+
+  Value metadata = metadata_of(action.token, action.project);
+  Value disks = Value::list({Value::map({{"boot_index", 0},
+                                         {"uuid", *image},
+                                         {"source_type", "image"},
+                                         {"destination_type", "local"},
+                                         {"delete_on_termination", true}})});
+  if (!action.volume_id.empty()) {
+    metadata.set("trove:volume", action.volume_id);  // by which the guest knows its disk
+    disks.push_back(Value::map({{"boot_index", -1},
+                                {"uuid", action.volume_id},
+                                {"source_type", "volume"},
+                                {"destination_type", "volume"},
+                                {"delete_on_termination", false}}));
+  }
+  Value server = Value::map({{"name", action.name},
+                             {"flavorRef", *flavor},
+                             {"imageRef", *image},
+                             {"networks", Value::list({Value::map({{"port", action.port_id}})})},
+                             {"block_device_mapping_v2", disks},
+                             {"metadata", metadata},
+                             {"config_drive", true},
+                             {"user_data", guest_user_data(action.token, *endpoint, options_.guest_ca)}});
+  const std::string tag = to_string(action.token);
+  if (capabilities().server_tags && tag.size() <= kMostTag) server.set("tags", Value::list({tag}));
+  if (!options_.key_pair.empty()) server.set("key_name", options_.key_pair);
+  if (!options_.availability_zone.empty()) server.set("availability_zone", options_.availability_zone);
+
+  auto made = session_.send({Service::compute, "POST", "/servers", Value::map({{"server", server}}), {}});
+  if (!made) {
+    Failure failure = made.error();
+    // The volume or the port has a server already: somebody was faster, perhaps we were, by a request without an
+    // answer.
+    if (failure.error.code == Code::invalid && !action.volume_id.empty() && speaks_of(failure, action.volume_id))
+      failure.error.code = Code::conflict;
+    if (failure.error.code == Code::invalid && speaks_of(failure, action.port_id) && speaks_of(failure, "in use"))
+      failure.error.code = Code::conflict;
+    return tl::unexpected(std::move(failure));
+  }
+  const std::string& id = made->body["server"]["id"].text();
+  if (id.empty()) return tl::unexpected(refused(Service::compute, Code::outcome_unknown, "the new server has no id"));
+  return Outcome{id, made->request_id};
+}
+
+Openstack::Answered<Reply> Openstack::server_action(const std::string& id, Value body) {
+  return session_.send(
+      {Service::compute, "POST", "/servers/" + http::percent_encode(id) + "/action", std::move(body), {}});
+}
+
+Openstack::Answered<Outcome> Openstack::run(const StartServer& action) {
+  auto done = server_action(action.id, Value::map({{"os-start", Value()}}));
+  if (!done) return tl::unexpected(done.error());
+  return Outcome{action.id, done->request_id};
+}
+
+Openstack::Answered<Outcome> Openstack::run(const ResizeServer& action) {
+  auto flavor = flavor_id(action.to_flavor);
+  if (!flavor) return tl::unexpected(flavor.error());
+  auto server = own_server(action.id, action.token);
+  if (!server) return tl::unexpected(server.error());
+  if (!*server) return tl::unexpected(refused(Service::compute, Code::not_found, "server " + action.id + " is gone"));
+  if ((*server)->flavor == action.to_flavor) return Outcome{action.id, ""};
+  auto done = server_action(action.id, Value::map({{"resize", Value::map({{"flavorRef", *flavor}})}}));
+  if (!done) return tl::unexpected(done.error());
+  return Outcome{action.id, done->request_id};
+}
+
+Openstack::Answered<Outcome> Openstack::run(const ConfirmResize& action) {
+  auto done = server_action(action.id, Value::map({{"confirmResize", Value()}}));
+  if (!done) return tl::unexpected(done.error());
+  return Outcome{action.id, done->request_id};
+}
+
+Openstack::Answered<Outcome> Openstack::run(const DeleteServer& action) {
+  auto server = own_server(action.id, action.token);
+  if (!server) return tl::unexpected(server.error());
+  if (!*server || (*server)->status == Server::Status::deleting) return Outcome{action.id, ""};
+  auto gone = session_.send({Service::compute, "DELETE", "/servers/" + http::percent_encode(action.id), {}, {}});
+  if (!gone && gone.error().error.code != Code::not_found) return tl::unexpected(gone.error());
+  return Outcome{action.id, gone ? gone->request_id : gone.error().request_id};
+}
+
+}  // namespace trove::openstack
