@@ -65,8 +65,15 @@ Inventory SimCloud::observe(const std::vector<Sought>& sought) {
   Inventory seen;
   seen.as_of = clock_.wall();
   seen.servers.reserve(model_.servers.size());
-  for (const auto& [id, server] : model_.servers)
-    if (!model_.is_hidden(id)) seen.servers.push_back(server);
+  for (const auto& [id, server] : model_.servers) {
+    if (model_.is_hidden(id)) continue;
+    seen.servers.push_back(server);
+    // On its way up: as a client of Nova reads SHUTOFF with such a task.
+    if (server.status == Server::Status::shutoff)
+      if (auto more = model_.server_more.find(id);
+          more != model_.server_more.end() && more->second.task == "powering-on")
+        seen.servers.back().status = Server::Status::reboot;
+  }
   seen.volumes = values(model_.volumes);
   seen.ports = values(model_.ports);
   seen.objects = values(objects_);

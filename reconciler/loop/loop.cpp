@@ -384,7 +384,9 @@ void Loop::take(WatchBatch batch) {
   revision_ = std::max(revision_, batch.revision);
 }
 
-void Loop::take(Inventory inventory) {
+void Loop::take(Look look) {
+  Inventory inventory = std::move(look.inventory);
+  looked_ = look.began;
   observing_ = false;
   if (observe_again_) {
     observe_again_ = false;
@@ -530,10 +532,10 @@ void Loop::observe() {
   observing_ = true;
   next_observation_ = clock_.monotonic() + options_.observe_period;
   const uint64_t sequence = ++observations_started_;
-  executor_.post([this, sequence, sought = world_.ledger->sought()] {
+  executor_.post([this, sequence, began = clock_.monotonic(), sought = world_.ledger->sought()] {
     Inventory inventory = cloud_.observe(sought);
     inventory.sequence = sequence;
-    post(std::move(inventory));
+    post(Look{std::move(inventory), began});
   });
 }
 
@@ -549,6 +551,11 @@ void Loop::reconcile(const Key& key) {
     world_.failures.erase(key);
     return;
   }
+  // What failed is not tried again from facts that are as old as the failure.
+  auto failed = world_.failures.find(key);
+  if (failed != world_.failures.end() && world_.steady >= failed->second.due &&
+      Time{looked_.count()} < failed->second.due)
+    state.needs_inventory = std::max(state.needs_inventory, observations_started_ + 1);
   if (world_.inventory->sequence == 0) state.needs_inventory = std::max<uint64_t>(state.needs_inventory, 1);
   if (state.needs_inventory > world_.inventory->sequence) {
     observe();

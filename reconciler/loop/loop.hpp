@@ -74,7 +74,11 @@ class Loop final : public PlanSource, public LoopStatus {
   };
   // Bounded by what feeds it: one inventory and one batch at a time, kMaxInFlight effects. Reports are kept apart, the
   // newest of each server, so that a chatty guest costs one entry.
-  using Input = std::variant<WatchBatch, Inventory, Done>;
+  struct Look {
+    Inventory inventory;
+    Millis began{0};  // monotonic
+  };
+  using Input = std::variant<WatchBatch, Look, Done>;
   struct KeyState {
     bool in_flight = false, dirty = false;
     uint64_t needs_inventory = 0;  // sequence
@@ -83,7 +87,7 @@ class Loop final : public PlanSource, public LoopStatus {
 
   void set_time();
   void take(WatchBatch batch);
-  void take(Inventory inventory);
+  void take(Look look);
   bool note_agent(GuestState& guest, const std::string& agent);
   void take_report(const std::string& server, guest::Report report);
   void take(Done done);
@@ -142,6 +146,7 @@ class Loop final : public PlanSource, public LoopStatus {
   uint64_t observations_started_ = 0;
   bool observing_ = false, observe_again_ = false;
   Millis next_observation_{0};
+  Millis looked_{0};      // when the look began whose inventory we have
   Millis look_again_{0};  // the busy period as it has grown
   Millis next_sweep_{0};
   Millis next_save_{0};
