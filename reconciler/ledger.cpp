@@ -49,10 +49,6 @@ void Ledger::refused(const Token& token) {
   if (found != intents_.end() && found->second.id.empty()) intents_.erase(found);
 }
 
-void Ledger::unrecorded(const Token& token) {
-  if (auto found = intents_.find(token); found != intents_.end()) found->second.recorded = false;
-}
-
 void Ledger::deleted(const Token& token, const std::string& id) {
   auto found = intents_.find(token);
   if (found != intents_.end() && found->second.id == id) found->second.deleted = true;
@@ -63,7 +59,8 @@ void Ledger::forget(const std::string& uid) {
   while (it != intents_.end() && it->first.uid == uid) it = intents_.erase(it);
 }
 
-Ledger::News Ledger::observe(const Inventory& seen, Millis now) {
+Ledger::News Ledger::observe(const Inventory& seen, Millis now,
+                             const std::function<bool(const std::string& uid)>& ours) {
   News news;
   auto known = [&](Sought::What what) {
     return what == Sought::What::server   ? seen.servers_known
@@ -76,7 +73,10 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now) {
     if (token.uid.empty()) return;
     const auto what = what_of(token);
     if (!what) return;
-    auto [it, fresh] = intents_.try_emplace(token);
+    auto it = intents_.find(token);
+    const bool fresh = it == intents_.end();
+    if (fresh && !ours(token.uid)) return;
+    if (fresh) it = intents_.try_emplace(token).first;
     Intent& intent = it->second;
     if (fresh) {  // from before this store, or of a lost ledger
       intent.what = *what;

@@ -2,6 +2,7 @@
 // than our last create, or lack what a cell that is down hides; so what we made is absent only after it was looked for
 // directly and not found. Plain data, one writer: the loop (which keeps /ledger in the store alike); plans read it.
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -36,8 +37,7 @@ class Ledger {
 
   void sent(const Token& token, Millis now);
   void created(const Token& token, std::string id, Millis now);
-  void refused(const Token& token);     // surely not made
-  void unrecorded(const Token& token);  // the store did not take its id
+  void refused(const Token& token);  // surely not made
   void deleted(const Token& token, const std::string& id);
   void forget(const std::string& uid);
   void forget_one(const Token& token) { intents_.erase(token); }
@@ -47,7 +47,8 @@ class Ledger {
     std::vector<Token> adopted;   // sent, never answered, and now found: they have an id
     std::vector<Token> finished;  // gone, and a newer incarnation is there: forgotten
   };
-  News observe(const Inventory& seen, Millis now);
+  // `ours` knows the uids of our owners, living and gone: the tokens of another installation are none of ours.
+  News observe(const Inventory& seen, Millis now, const std::function<bool(const std::string& uid)>& ours);
 
   // What the next observation should look for; when it should come (monotonic), nullopt: no hurry.
   std::vector<Sought> sought() const;

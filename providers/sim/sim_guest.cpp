@@ -115,7 +115,8 @@ void SimGuest::lose_engine() {
   running_.clear();
 }
 
-// A server that is to have a volume keeps nothing elsewhere while it has none; an engine ends with the disk that it ran on.
+// A server that is to have a volume keeps nothing elsewhere while it has none; an engine ends with the disk that it ran
+// on.
 SimDisk* SimGuest::mounted(SimCloud& cloud, const Server& server) {
   const bool missing = document_->volume_gib > 0 && server.volume_id.empty();
   if (!missing && server.volume_id != volume_id_) {

@@ -187,14 +187,25 @@ Result<Revision> Loop::commit(Txn txn) {
   return done;
 }
 
-void Loop::commit_ledger(Txn txn, std::vector<Token> created) {
+void Loop::commit_ledger(Txn txn, std::vector<Token> tokens) {
   leader_.fence(txn);
-  objects_.store().commit_async(std::move(txn), [this, created = std::move(created)](Result<Revision> done) {
+  objects_.store().commit_async(std::move(txn), [this, tokens = std::move(tokens)](Result<Revision> done) {
     if (done) return;
     if (done.error().code == Code::conflict) return leader_.suspect();
     std::lock_guard lock(inbox_mutex_);
-    unrecorded_.insert(unrecorded_.end(), created.begin(), created.end());
+    unrecorded_.insert(tokens.begin(), tokens.end());
   });
+}
+
+// Whatever the refused commit meant to say: the row is made what is known now.
+void Loop::record_again(const Token& token) {
+  Txn txn;
+  auto intent = world_.ledger->intents().find(token);
+  if (intent == world_.ledger->intents().end())
+    txn.ops.push_back({Op::Kind::remove, ledger_key(token), "", 0});
+  else if (!intent->second.id.empty())
+    txn.ops.push_back(ledger_op(token, "CREATED", intent->second.id, "", world_.now));
+  if (!txn.ops.empty()) commit_ledger(std::move(txn), {token});
 }
 
 void Loop::commit_later(Txn txn) {
@@ -263,8 +274,6 @@ Millis Loop::step() {
     inputs.swap(inbox_);
     reports.swap(reports_);
     std::swap(look, look_now_);
-    for (const Token& token : unrecorded_) world_.edit_ledger().unrecorded(token);
-    unrecorded_.clear();
   }
   for (Input& input : inputs) std::visit([this](auto& i) { take(std::move(i)); }, input);
   for (auto& [server, report] : reports) take_report(server, std::move(report));
@@ -274,11 +283,14 @@ Millis Loop::step() {
   }
   if (now >= next_save_) {
     std::set<Key> unsaved;
+    std::set<Token> unrecorded;
     {
       std::lock_guard lock(inbox_mutex_);
       unsaved.swap(unsaved_);
+      unrecorded.swap(unrecorded_);
     }
-    if (!unsaved.empty()) next_save_ = now + kSaveAgain;
+    if (!unsaved.empty() || !unrecorded.empty()) next_save_ = now + kSaveAgain;
+    for (const Token& token : unrecorded) record_again(token);
     for (const Key& key : unsaved) {
       const Object* object = world_.find(key);
       if (!object) continue;
@@ -412,12 +424,16 @@ void Loop::take(Look look) {
     const size_t slash = o.key.find('/');
     if (slash != std::string::npos) mix(o.key.substr(slash + 1), o.key);
   }
-  Ledger::News news = world_.edit_ledger().observe(inventory, clock_.monotonic());
+  Ledger::News news = world_.edit_ledger().observe(inventory, clock_.monotonic(), [this](const std::string& uid) {
+    return key_of_uid_.contains(uid) || world_.gone->contains(uid);
+  });
   Txn remember;
   for (const Token& token : news.adopted)
     remember.ops.push_back(ledger_op(token, "CREATED", world_.ledger->intents().at(token).id, "", world_.now));
   for (const Token& token : news.finished) remember.ops.push_back({Op::Kind::remove, ledger_key(token), "", 0});
-  if (!remember.ops.empty()) commit_ledger(std::move(remember), std::move(news.adopted));
+  std::vector<Token> tokens = std::move(news.adopted);
+  tokens.insert(tokens.end(), news.finished.begin(), news.finished.end());
+  if (!remember.ops.empty()) commit_ledger(std::move(remember), std::move(tokens));
   const bool known_changed = inventory.servers_known != world_.inventory->servers_known ||
                              inventory.volumes_known != world_.inventory->volumes_known ||
                              inventory.ports_known != world_.inventory->ports_known ||

@@ -106,11 +106,12 @@ class Loop final : public PlanSource, public LoopStatus {
   void observe();
   void collect_orphans();
   void sweep();
-  Result<Revision> read_all();                              // world_mutex_ held
-  Result<void> load_memory();                               // ledger and gone owners
-  Result<Revision> commit(Txn txn);                         // fenced
-  void commit_ledger(Txn txn, std::vector<Token> created);  // fenced; written again when the store refuses
-  void commit_later(Txn txn);                               // fenced, without waiting; for what may be lost
+  Result<Revision> read_all();       // world_mutex_ held
+  Result<void> load_memory();        // ledger and gone owners
+  Result<Revision> commit(Txn txn);  // fenced
+  void record_again(const Token& token);
+  void commit_ledger(Txn txn, std::vector<Token> tokens);  // fenced; written again when the store refuses
+  void commit_later(Txn txn);                              // fenced, without waiting; for what may be lost
   Value plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
                      const std::vector<Key>& removed);
 
@@ -127,9 +128,9 @@ class Loop final : public PlanSource, public LoopStatus {
   std::condition_variable inbox_wake_;
   std::vector<Input> inbox_;
   std::map<std::string, guest::Report> reports_;
-  std::set<Key> unsaved_;          // statuses that the store refused
-  std::vector<Token> unrecorded_;  // creates of which the store did not take the id
-  bool look_now_ = false;          // cloud_changed()
+  std::set<Key> unsaved_;       // statuses that the store refused
+  std::set<Token> unrecorded_;  // rows of the ledger that the store refused
+  bool look_now_ = false;       // cloud_changed()
   bool woken_ = false;
 
   std::mutex world_mutex_;  // held by step(); plan() copies under it
