@@ -221,7 +221,7 @@ class Engine::Library final : public httplib::Server {
     Request request;
     request.method = parsed.method;
     request.path = parsed.path;
-    request.query = parsed.params;
+    request.query = query_of(exchange.head.target);
     request.remote = exchange.remote;
     for (const auto& [name, value] : exchange.head.headers) request.headers[name] = value;
 

@@ -247,4 +247,38 @@ Result<std::string> BodyReader::next() {
   return piece;
 }
 
+std::multimap<std::string, std::string> query_of(std::string_view target) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  const auto decode = [&](std::string_view text) {
+    std::string plain;
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0) {
+        plain += static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]));
+        i += 2;
+      } else {
+        plain += text[i] == '+' ? ' ' : text[i];
+      }
+    }
+    return plain;
+  };
+  std::multimap<std::string, std::string> query;
+  const size_t question = target.find('?');
+  if (question == std::string_view::npos) return query;
+  target.remove_prefix(question + 1);
+  while (!target.empty()) {
+    const size_t end = std::min(target.find('&'), target.size());
+    const std::string_view part = target.substr(0, end);
+    target.remove_prefix(std::min(end + 1, target.size()));
+    if (part.empty()) continue;
+    const size_t equals = std::min(part.find('='), part.size());
+    query.emplace(decode(part.substr(0, equals)), decode(part.substr(std::min(equals + 1, part.size()))));
+  }
+  return query;
+}
+
 }  // namespace trove::http

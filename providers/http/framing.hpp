@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -84,5 +85,9 @@ class BodyReader {
   bool finished_ = false, started_ = false, in_chunk_ = false;
   int64_t deadline_ = 0, gap_ms_ = 0;
 };
+
+// The decoded query of a request target. A value may hold '=' itself (?labelSelector=app=shop; the library would keep
+// what follows the last one); a percent that is no code stays as it is.
+std::multimap<std::string, std::string> query_of(std::string_view target);
 
 }  // namespace trove::http

@@ -71,6 +71,19 @@ TEST_CASE("a request arrives with its path, query, headers and body") {
   CHECK(answer->headers.count("keep-alive") == 0);
 }
 
+TEST_CASE("a query's value holds whatever follows the first equals sign") {
+  auto server = serve({}, [](const Request& r, const Read&) {
+    Response out;
+    out.body = r.parameter("labelSelector") + '|' + r.parameter("a") + '|' + r.parameter("broken") + '|' +
+               std::to_string(r.query.count("none"));
+    return out;
+  });
+  auto client = client_of(*server);
+  auto answer = client->call({.path = "/x?labelSelector=app=shop,tier!=web&a=b==&broken=%zz%4&&none&plus=a+b"});
+  REQUIRE(answer);
+  CHECK(answer->body == "app=shop,tier!=web|b==|%zz%4|1");
+}
+
 TEST_CASE("a connection is kept for many requests and each costs little") {
   auto server = serve();
   auto client = client_of(*server);
