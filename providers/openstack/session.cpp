@@ -151,7 +151,7 @@ tl::expected<std::shared_ptr<const Session::Login>, Failure> Session::login(uint
   std::unique_lock lock(mutex_);
   const auto good = [&] { return login_ && login_->number > refused && clock_.monotonic() < login_->ends; };
   if (good()) return login_;
-  if (signing_in_) {
+  while (signing_in_) {
     const uint64_t flight = flights_;
     changed_.wait(lock, [&] { return flights_ != flight; });
     if (good()) return login_;

@@ -99,6 +99,15 @@ Plan plan_item(const Object& object, const World& world, const Item& item, std::
   return plan;
 }
 
+// The last status says that this generation is what the engine has.
+bool in_effect(const Object& object) {
+  const Value& status = object.resource.status;
+  if (status["observedGeneration"].int_or(0) != object.meta().generation) return false;
+  for (const Value& condition : status["conditions"].items())
+    if (condition["type"].text() == "Synced") return condition["status"].text() == "True";
+  return false;
+}
+
 }  // namespace
 
 Plan plan_database(const Object& object, const World& world) {
@@ -114,10 +123,13 @@ Plan plan_user(const Object& object, const World& world) {
   if (want.generate_length > 0 && !object.deleting() && !want.suspend && !want.observe_only && !stored)
     first.push_back({GenerateSecret{secret, {"User", object.meta().name, object.meta().uid}, want.generate_length},
                      object.key(), Change::none});
-  if (object.deleting() && stored) {
+  // A password that was generated and is chosen by a person now goes once the new one is in effect.
+  const bool replaced = want.generate_length == 0 && in_effect(object);
+  if (stored && !stored->deleting() && (object.deleting() || replaced)) {
+    const char* why = replaced ? "another password took its place" : "its user is deleted";
     for (const OwnerReference& owner : stored->meta().owner_references)
-      if (owner.uid == object.meta().uid && !stored->deleting())
-        first.push_back({DeleteObject{secret, stored->meta().uid, "its user is deleted"}, object.key(), Change::none});
+      if (owner.uid == object.meta().uid)
+        first.push_back({DeleteObject{secret, stored->meta().uid, why}, object.key(), Change::none});
   }
   InstanceView view = view_instance(world, object.meta().project, want.instance);
   const bool has_hosts = view.instance && view.instance->as<DatabaseInstanceSpec>().engine == Engine::mariadb;

@@ -58,7 +58,7 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
   const guest::Report& report = *guest.report;
   StatusBuilder& status = ladder.status;
   const bool silent = ladder.world.steady - guest.heard > kGuestSilence;
-  if (!silent && !ladder.plan.wake)  // then only the guest brings news
+  if (!silent)  // then only the guest brings news
     ladder.plan.wake = ladder.world.at(guest.heard + kGuestSilence + Millis{1});
   const bool running = report.engine_state == "Running";
   if (!report.engine_version.empty())
@@ -183,18 +183,16 @@ Plan guest_rung(Ladder& ladder) {
   if (!word.empty()) ladder.status.fields().set("restartWord", word);
   guest::Document document = compile_document(ladder.object, *ladder.server, ladder.port, world, word);
   const bool told = guest && guest->document && *guest->document == document;
-  if (!remembered(ladder, document))
-    ladder.plan.wake = world.now;
-  else if (!told)
+  const bool known = remembered(ladder, document);
+  if (known && !told)
     ladder.plan.actions.push_back(
         {PutGuestDocument{ladder.server->token, std::move(document)}, ladder.object.key(), Change::live});
   if (!guest || !guest->report) {
     if (ladder.was_ready() && world.steady - world.started < kGuestSilence) {
       // We have just started; the guest will call. Until then what was said stands.
-      if (!ladder.plan.wake) {
-        ladder.plan.keep_status = true;
-        ladder.plan.wake = world.at(world.started + kGuestSilence);
-      } else {
+      ladder.plan.wake = world.at(world.started + kGuestSilence);
+      ladder.plan.keep_status = known;
+      if (!known) {
         ladder.plan.status = ladder.before;
         for (const char* field : {"appliedParameters", "rootEnabled"})
           if (const Value* value = ladder.status.fields().find(field)) ladder.plan.status.set(field, *value);

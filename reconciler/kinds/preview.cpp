@@ -234,8 +234,7 @@ Preview preview(World world, const std::vector<Key>& keys) {
     }
     std::set<Key> touched;
     if (status_changed)
-      for (const Key& k : world.affected_by(key))
-        if (k != key || (plan.wake && *plan.wake <= world.now)) touched.insert(k);
+      for (const Key& k : world.affected_by(key)) touched.insert(k);
     for (const Action& action : plan.actions) {
       if (const auto* put = std::get_if<PutGuestDocument>(&action.effect)) {
         const GuestState& guest = world.guests[to_string(put->server)];

@@ -659,8 +659,9 @@ void Loop::write_status(const Object& object, Value status) {
   objects_.stage_status(txn, updated->resource);
   world_.put(std::move(updated));
   save_status(key, std::move(txn));
+  // Its own key as well: a plan reads its last status, and may have more to do now.
   for (const Key& affected : world_.affected_by(key))
-    if (affected != key && world_.find(affected)) queue_.add(affected, Priority::event, Millis{0});
+    if (world_.find(affected)) queue_.add(affected, Priority::event, Millis{0});
 }
 
 void Loop::save_status(const Key& key, Txn txn) {

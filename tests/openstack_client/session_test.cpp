@@ -90,10 +90,22 @@ TEST_CASE("a token is renewed before it ends, by the cloud's own idea of its lif
 
 TEST_CASE("many threads that need a login share one") {
   Bed bed;
-  std::atomic<int> logins{0};
-  bed.transport.answers = [](const Asked& asked) {
-    return asked.headers.at("X-Auth-Token") == "token-1" ? Scripted::json(401, R"({"error":{"message":"expired"}})")
-                                                         : Scripted::json(200, R"({"servers":[]})");
+  std::atomic<int> refused{0}, logins{0};
+  bed.transport.answers = [&](const Asked& asked) {
+    if (asked.headers.at("X-Auth-Token") != "token-1") return Scripted::json(200, R"({"servers":[]})");
+    ++refused;
+    return Scripted::json(401, R"({"error":{"message":"expired"}})");
+  };
+  // The second login takes until every thread wants one.
+  bed.transport.logins = [&](const Asked&) {
+    const int number = ++logins;
+    for (int i = 0; number > 1 && i < 2000 && refused < 16; ++i) std::this_thread::sleep_for(Millis{1});
+    if (number > 1) std::this_thread::sleep_for(Millis{50});
+    http::Answer answer = Scripted::json(
+        201, R"({"token":{"project":{"id":"p1"},"catalog":[{"type":"compute","endpoints":[{"interface":"public",)"
+             R"("region_id":"One","url":"http://nova/v2.1"}]}]}})");
+    answer.headers["x-subject-token"] = "token-" + std::to_string(number);
+    return answer;
   };
   REQUIRE(bed.session.project_id().has_value());
   std::vector<std::thread> threads;

@@ -216,6 +216,7 @@ TEST_CASE("nothing that could start a line of its own gets into a configuration"
   CHECK_THAT(render(Engine::redis, "made-up", std::string(4097, 'a')), Contains("longer than 4096"));
   CHECK(render(Engine::redis, "made-up", std::string(4096, 'a')).size() == 4096);
   CHECK_THAT(render(Engine::redis, std::string(129, 'a'), 1), Contains("1 to 128"));
+  CHECK_THAT(render(Engine::memcached, "--", 1), Contains("1 to 128"));
   CHECK_THAT(render(Engine::mariadb, "made_up", Value::list()), Contains("must be a number, a boolean or a string"));
   CHECK_THAT(render(Engine::mariadb, "datadir", "/tmp"), Contains("belongs to trove"));
   CHECK_THAT(render(Engine::mariadb, "init_connect", "SELECT \"a\""), Contains("double quote"));
