@@ -17,6 +17,7 @@
 #include "providers/local/local.hpp"
 #include "reconciler/api/api.hpp"
 #include "reconciler/loop/runner.hpp"
+#include "reconciler/simulate/rehearse.hpp"
 #include "specs/core/log.hpp"
 #include "specs/core/real.hpp"
 
@@ -215,9 +216,28 @@ int run(const Options& options) {
   return status;
 }
 
+// `troved simulate`: needs no data directory, listens nowhere and touches no cloud.
+int simulate_files(int argc, char** argv) {
+  simulate::Rehearsal rehearsal;
+  std::string output;
+  CLI::App app{"troved simulate: what would become of these files, under faults, in a simulated cloud."};
+  app.add_option("-f,--filename", rehearsal.files, "File, folder or - (standard input); may be repeated")->required();
+  app.add_option("--faults", rehearsal.faults, "default, none, all, or names: crash,late,lose-server")
+      ->capture_default_str();
+  app.add_option("--runs", rehearsal.runs, "How many schedules of faults")->capture_default_str();
+  app.add_option("--seed", rehearsal.seed, "Of the first schedule")->capture_default_str();
+  app.add_option("--schedule", rehearsal.schedule, "One run of exactly these faults: 'crash 17; late 2 800'");
+  app.add_flag("--trace", rehearsal.trace, "One run, with everything that happens");
+  app.add_option("-o,--output", output, "json")->check(CLI::IsMember({"json"}));
+  CLI11_PARSE(app, argc, argv);
+  rehearsal.json = output == "json";
+  return simulate::rehearse(rehearsal, std::cin, std::cout, std::cerr);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "simulate") return simulate_files(argc - 1, argv + 1);
   Options options;
   CLI::App app{"troved: the control plane of trove. Servers that it made keep running when it ends."};
   app.add_option("--data", options.data, "Directory of the store, keys and the local cloud")->required();
@@ -237,6 +257,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
   app.set_version_flag("--version", std::string("troved ") + kVersion);
+  app.footer("troved simulate --help: try files out in a simulated cloud");
   CLI11_PARSE(app, argc, argv);
   // Every thread inherits the mask; only sigwait in run() takes these.
   sigset_t signals;

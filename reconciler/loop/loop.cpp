@@ -191,7 +191,7 @@ void Loop::commit_ledger(Txn txn, std::vector<Token> tokens) {
   leader_.fence(txn);
   objects_.store().commit_async(std::move(txn), [this, tokens = std::move(tokens)](Result<Revision> done) {
     if (done) return;
-    if (done.error().code == Code::conflict) return leader_.suspect();
+    if (done.error().code == Code::conflict) leader_.suspect();  // should we lead again, it is said again
     std::lock_guard lock(inbox_mutex_);
     unrecorded_.insert(tokens.begin(), tokens.end());
   });

@@ -13,9 +13,33 @@ constexpr size_t kLastLines = 12;
 // everybody has given up waiting for it.
 constexpr int64_t kLateMs[] = {0, 700, 12'000, 75'000};
 
+constexpr int64_t kChangeCalls = 20;
+constexpr Millis kChangeRest{60'000};
+
+std::string last_lines(const std::string& trace) {
+  size_t from = trace.size();
+  for (size_t n = 0; n <= kLastLines && from > 0 && from != std::string::npos; ++n) from = trace.rfind('\n', from - 1);
+  return trace.substr(from == std::string::npos || from == 0 ? 0 : from + 1);
+}
+
 Schedule with(const Scenario& scenario, std::vector<Fault> faults) { return {scenario.name, 1, std::move(faults)}; }
 
 }  // namespace
+
+std::string differences(const std::string& expected, const std::string& found) {
+  std::string text;
+  const auto lacking = [&](const std::string& of, const std::string& other, char mark) {
+    for (size_t from = 0; from < of.size();) {
+      const size_t end = of.find('\n', from);
+      const std::string line = of.substr(from, end - from + 1);
+      if (("\n" + other).find("\n" + line) == std::string::npos) text += std::string(1, mark) + ' ' + line;
+      from = end + 1;
+    }
+  };
+  lacking(expected, found, '-');
+  lacking(found, expected, '+');
+  return text;
+}
 
 void add(Tally& to, const Tally& more) {
   to.runs += more.runs;
@@ -60,58 +84,105 @@ Schedule Explorer::shrink(const Scenario& scenario, Schedule schedule, const std
   return schedule;
 }
 
+void Explorer::spread(size_t count, const std::function<void(size_t)>& work) {
+  std::atomic<size_t> next{0};
+  const auto one_after_the_other = [&] {
+    for (size_t i = next++; i < count; i = next++) {
+      if (options_.enough && options_.enough()) return;
+      work(i);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < options_.threads; ++i) threads.emplace_back(one_after_the_other);
+  one_after_the_other();
+  for (std::thread& thread : threads) thread.join();
+}
+
 Tally Explorer::run_all(const Scenario& scenario, const std::vector<Schedule>& schedules,
                         const std::function<void(size_t, const RunResult&)>& each) {
   (void)baseline(scenario);
   Tally tally;
   tally.planned = static_cast<int64_t>(schedules.size());
   std::mutex mutex;
-  std::atomic<size_t> next{0};
-  const auto work = [&] {
-    for (size_t i = next++; i < schedules.size(); i = next++) {
-      if (options_.enough && options_.enough()) return;
-      const RunResult result = run(scenario, schedules[i]);
-      std::optional<Violation> violation = result.violation;
-      const bool twice = options_.twice_every > 0 && static_cast<int64_t>(i) % options_.twice_every == 0;
-      if (twice && !violation && run(scenario, schedules[i]).hash != result.hash)
-        violation = Violation{"deterministic", "the same schedule took another course"};
-      bool keep = false;
-      {
-        const std::lock_guard lock(mutex);
-        ++tally.runs;
-        tally.checked_twice += twice;
-        tally.strikes += static_cast<int64_t>(result.strikes);
-        if (!violation && result.calls > tally.most_calls) {
-          tally.most_calls = result.calls;
-          tally.busiest = schedules[i];
-        }
-        if (!violation && result.rest > tally.longest_rest) {
-          tally.longest_rest = result.rest;
-          tally.slowest = schedules[i];
-        }
-        if (each) each(i, result);
-        if (violation) {
-          ++tally.violated;
-          keep = ++tally.by_invariant[violation->invariant] <= static_cast<int64_t>(options_.most_failures);
-        }
-      }
-      if (!keep) continue;
-      Finding failure{shrink(scenario, schedules[i], violation->invariant), *violation, {}};
-      const RunResult shrunk = run(scenario, failure.schedule);
-      if (shrunk.violation) failure.violation = *shrunk.violation;
-      Trace lines;
-      size_t from = shrunk.trace.size();
-      for (size_t n = 0; n < kLastLines + 1 && from != std::string::npos && from > 0; ++n)
-        from = shrunk.trace.rfind('\n', from - 1);
-      failure.last_lines.push_back(shrunk.trace.substr(from == std::string::npos || from == 0 ? 0 : from + 1));
+  spread(schedules.size(), [&](size_t i) {
+    const RunResult result = run(scenario, schedules[i]);
+    std::optional<Violation> violation = result.violation;
+    const bool twice = options_.twice_every > 0 && static_cast<int64_t>(i) % options_.twice_every == 0;
+    if (twice && !violation && run(scenario, schedules[i]).hash != result.hash)
+      violation = Violation{"deterministic", "the same schedule took another course"};
+    {
       const std::lock_guard lock(mutex);
-      tally.failures.push_back(std::move(failure));
+      ++tally.runs;
+      tally.checked_twice += twice;
+      tally.strikes += static_cast<int64_t>(result.strikes);
+      if (!violation && result.calls > tally.most_calls) {
+        tally.most_calls = result.calls;
+        tally.busiest = schedules[i];
+      }
+      if (!violation && result.rest > tally.longest_rest) {
+        tally.longest_rest = result.rest;
+        tally.slowest = schedules[i];
+      }
+      if (each) each(i, result);
+      if (!violation) return;
+      ++tally.violated;
+      if (++tally.by_invariant[violation->invariant] > static_cast<int64_t>(options_.most_failures)) return;
     }
-  };
-  std::vector<std::thread> threads;
-  for (int i = 1; i < options_.threads; ++i) threads.emplace_back(work);
-  work();
-  for (std::thread& thread : threads) thread.join();
+    Finding finding{shrink(scenario, schedules[i], violation->invariant), *violation, ""};
+    const RunResult shrunk = run(scenario, finding.schedule);
+    if (shrunk.violation) finding.violation = *shrunk.violation;
+    finding.last_lines = last_lines(shrunk.trace);
+    const std::lock_guard lock(mutex);
+    tally.failures.push_back(std::move(finding));
+  });
+  return tally;
+}
+
+Tally Explorer::run_transitions(const std::vector<Transition>& transitions, bool faults) {
+  Tally tally;
+  tally.planned = static_cast<int64_t>(transitions.size());
+  std::mutex mutex;
+  std::map<std::string, Baseline> fresh;  // by what is applied: many transitions end alike
+  spread(transitions.size(), [&](size_t i) {
+    const Transition& transition = transitions[i];
+    std::string key;
+    for (const Deed& deed : transition.fresh.deeds) key += deed.yaml;
+    Baseline baseline;
+    {
+      const std::lock_guard lock(mutex);
+      if (auto found = fresh.find(key); found != fresh.end()) baseline = found->second;
+    }
+    if (baseline.state.empty()) {
+      baseline = learn(transition.fresh, 1);
+      // A change costs calls and time of its own.
+      baseline.calls += kChangeCalls;
+      baseline.rest += kChangeRest;
+      const std::lock_guard lock(mutex);
+      fresh[key] = baseline;
+    }
+    RunOptions options;
+    options.clean = &baseline;
+    Schedule schedule{transition.changed.name, 1 + i, {}};
+    RunResult result = SimWorld(transition.changed, schedule, options).run();
+    if (faults && !result.violation) {
+      const auto place = [&](int64_t of, uint64_t prime) {
+        return 1 + static_cast<int64_t>((i * prime) % static_cast<uint64_t>(std::max<int64_t>(of, 1)));
+      };
+      schedule.faults = {{Kind::crash, "", place(result.extent.boundaries, 7919), 0},
+                         {Kind::lost_reply, "", place(result.extent.calls, 104729), 0}};
+      result = SimWorld(transition.changed, schedule, options).run();
+    }
+    const std::lock_guard lock(mutex);
+    tally.runs += 1 + faults;
+    tally.strikes += static_cast<int64_t>(result.strikes);
+    if (!result.violation) return;
+    ++tally.violated;
+    if (++tally.by_invariant[result.violation->invariant] > static_cast<int64_t>(options_.most_failures)) return;
+    Finding finding{schedule, *result.violation, ""};
+    finding.violation.what = transition.name + " " + finding.violation.what;
+    finding.last_lines = last_lines(result.trace) + differences(baseline.state, result.state);
+    tally.failures.push_back(std::move(finding));
+  });
   return tally;
 }
 

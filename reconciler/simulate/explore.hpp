@@ -7,13 +7,14 @@
 #include <string>
 #include <vector>
 #include "reconciler/simulate/sim_world.hpp"
+#include "reconciler/simulate/transitions.hpp"
 
 namespace trove::simulate {
 
 struct Finding {
   Schedule schedule;  // shrunk
   Violation violation;
-  std::vector<std::string> last_lines;
+  std::string last_lines;  // of its trace
 };
 
 struct Tally {
@@ -49,16 +50,23 @@ class Explorer {
   std::vector<Schedule> swarm(const Scenario& scenario, uint64_t first_seed, int64_t runs,
                               const std::vector<Fault::Kind>& allowed = {});
 
+  // Each transition, and with `faults` each under a crash and a lost answer somewhere as well.
+  Tally run_transitions(const std::vector<Transition>& transitions, bool faults);
+
   RunResult run(const Scenario& scenario, const Schedule& schedule);
   // Leaves faults out as long as the same invariant still breaks.
   Schedule shrink(const Scenario& scenario, Schedule schedule, const std::string& invariant);
 
  private:
+  void spread(size_t count, const std::function<void(size_t)>& work);
+
   Options options_;
   std::mutex mutex_;
   std::map<std::string, Baseline> baselines_;
 };
 
 void add(Tally& to, const Tally& more);
+// Lines that one state lacks of the other: "- " what was expected, "+ " what was found.
+std::string differences(const std::string& expected, const std::string& found);
 
 }  // namespace trove::simulate

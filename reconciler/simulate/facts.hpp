@@ -53,7 +53,6 @@ struct Facts {
   std::map<std::string, std::string> backups;       // stored object -> instance it is of
   std::set<std::string> given_up_backups;           // uids: deleted with deletionPolicy Delete
   std::set<std::string> lost_volumes;               // cloud ids that a fault took away
-  bool detached = false;                            // somebody took a volume off its server
   std::vector<std::string> secrets;                 // canaries: in no value of the store
   // Generations that the truth has not been seen to match yet, by uid; a status may claim none of them.
   std::map<std::string, std::map<int64_t, Resource>> unmet;

@@ -33,10 +33,9 @@ std::string one_server(const Facts& facts) {
   std::map<std::string, const Server*> by_volume;
   for (const auto& [id, server] : *facts.servers) {
     if (facts.foreign.contains(id)) continue;
-    // What protects a token from a second server is the volume and the port that the first one holds. When somebody
-    // takes the volume off a server that is being built, a create that arrives late gets in: then no two may run, and
-    // at the end there is one.
-    if (live(server.status) && ours(server.token) && !facts.detached) {
+    // Nova takes a port only while it builds, so without a volume two of one token may be in BUILD for a moment; one of
+    // them fails there. A volume is reserved when the server is asked for.
+    if (live(server.status) && server.status != Server::Status::build && ours(server.token)) {
       auto [other, first] = by_token.emplace(server.token, &server);
       if (!first) return "two servers of one token: " + other->second->id + " and " + text_of(server);
     }

@@ -82,6 +82,19 @@ std::vector<Scenario> make() {
                   put_in(25, database("orders", "orders-db")),
                   put_in(45, document("Secret", "chosen", "data: {password: canary-B8sL5nY3zH6p}")),
                   put_in(50, document("Operation", "again", "instanceRef: {name: orders-db}, restart: {}"))}});
+  all.push_back({"cache",
+                 "engines without a volume: a server and its port are all there is",
+                 {put_in(0, document("DatabaseInstance", "pages", "datastore: {type: memcached}, flavor: db.nano") +
+                                document("DatabaseInstance", "sessions",
+                                         "datastore: {type: redis}, flavor: db.nano, maintenance: {disruptiveChanges: "
+                                         "Immediate}") +
+                                document("User", "web",
+                                         "instanceRef: {name: sessions}, password: {generate: {}}, grants: "
+                                         "[{privileges: [+@read], on: \"session:*\"}]")),
+                  put_in(30, document("DatabaseInstance", "pages",
+                                      "datastore: {type: memcached}, flavor: db.tiny, "
+                                      "maintenance: {disruptiveChanges: Immediate}")),
+                  take_out(50, "DatabaseInstance", "sessions"), take_out(50, "User", "web")}});
   return all;
 }
 

@@ -12,15 +12,17 @@ namespace trove::simulate {
 
 struct Deed {
   Millis at{0};
-  std::string yaml;      // applied when not empty
-  Key remove;            // deleted otherwise
-  bool refused = false;  // the API has to refuse it
+  std::string yaml;        // applied when not empty
+  Key remove;              // deleted otherwise
+  bool refused = false;    // the API has to refuse it
+  std::string field = {};  // and to name this field when it does
 };
 
 struct Scenario {
   std::string name, doc;
   std::vector<Deed> deeds;  // in order of time
   std::string project = "p";
+  std::vector<Flavor> flavors;  // that the cloud has besides its own
 };
 
 const std::vector<Scenario>& scenarios();

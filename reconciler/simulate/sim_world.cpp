@@ -71,6 +71,7 @@ SimWorld::SimWorld(const Scenario& scenario, const Schedule& schedule, RunOption
   facts_.disks = &cloud_.disks;
   facts_.revision = store_->revision();
   injector_.keep_sites = options.keep_sites;
+  for (const Flavor& flavor : scenario.flavors) cloud_.options().flavors.push_back(flavor);
   injector_.pause = [this](std::string_view plane, Millis length) {
     if (nested_) return;
     Plane* paused = nullptr;
@@ -348,6 +349,9 @@ Millis SimWorld::turn_person() {
   const bool refused = answer.status >= 400 && answer.status < 500 && answer.status != 409 && answer.status != 429;
   injector_.say("person", "deed " + std::to_string(deed_ + 1) + ": " + std::to_string(answer.status) +
                               (accepted ? "" : " " + answer.body.substr(0, 300)));
+  if (!accepted) refusal_ = answer.body;
+  if (deed.refused && refused && answer.body.find("\"path\":\"" + deed.field) == std::string::npos)
+    broken("clear-refusal", "the answer does not name " + deed.field + ": " + answer.body.substr(0, 300));
   if (deed.refused ? refused : accepted) {
     ++deed_;
     next_try_ = Millis{0};
@@ -416,6 +420,15 @@ void SimWorld::finish(RunResult& result) {
   result.rest = std::max(Millis{0}, changed_at_ - disturbed_);
   result.interruption = interruption_;
   result.strikes = strikes_;
+  result.length = changed_at_ - Millis{1'000'000};
+  result.refusal = refusal_;
+  result.secrets = facts_.secrets;
+  for (const auto& [key, resource] : facts_.stored) {
+    const auto conditions = conditions_of(facts_.status_of(resource));
+    const Condition* ready = find_condition(conditions, "Ready");
+    if (ready && ready->status == "True") continue;
+    result.not_ready.push_back(to_string(key) + ": " + (ready ? ready->reason + " " + ready->message : "no status"));
+  }
   result.sites = std::move(injector_.sites);
 }
 

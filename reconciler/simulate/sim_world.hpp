@@ -40,11 +40,15 @@ struct RunResult {
   uint64_t hash = 0;
   std::string trace, state;
   Extent extent;
-  int64_t calls = 0;               // that reached the cloud
-  Millis rest{0};                  // from the last disturbance until nothing changed any more
-  Millis interruption{0};          // the longest that a database that had been up was not
-  size_t strikes = 0;              // faults that found something to strike
-  std::vector<std::string> sites;  // of boundaries, in order
+  int64_t calls = 0;                   // that reached the cloud
+  Millis rest{0};                      // from the last disturbance until nothing changed any more
+  Millis length{0};                    // from the start until nothing changed any more
+  Millis interruption{0};              // the longest that a database that had been up was not
+  size_t strikes = 0;                  // faults that found something to strike
+  std::vector<std::string> sites;      // of boundaries, in order
+  std::string refusal;                 // what the API last answered to a deed that it did not accept
+  std::vector<std::string> not_ready;  // objects, and why
+  std::vector<std::string> secrets;    // every password there was
 };
 
 class SimWorld {
@@ -121,6 +125,7 @@ class SimWorld {
   size_t strikes_ = 0;
   std::map<std::string, SimDisk> disk_copy_;
   Millis interruption_{0};
+  std::string refusal_;
   std::optional<Violation> violation_;
 };
 

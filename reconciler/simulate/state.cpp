@@ -30,7 +30,8 @@ std::string text_of_status(const Resource& resource) {
   std::string text = resource.status["phase"].text();
   for (const Condition& condition : conditions_of(resource.status))
     text += " " + condition.type + "=" + condition.status + "/" + condition.reason;
-  for (const char* field : {"size", "pendingRestart", "rootEnabled", "usedBy", "cinderStatus"})
+  if (resource.status["rootEnabled"].bool_or(false)) text += " rootEnabled";
+  for (const char* field : {"size", "pendingRestart", "usedBy", "cinderStatus"})
     if (const Value* value = resource.status.find(field)) text += std::string(" ") + field + "=" + dump_json(*value);
   // Names that were reset are remembered with no value: whether there is one to remember depends on how fast things
   // went.
@@ -39,12 +40,23 @@ std::string text_of_status(const Resource& resource) {
   return text;
 }
 
+// A map is what it says, whatever the order it was written in.
+void sort_maps(Value& value) {
+  if (value.is_list())
+    for (Value& item : value.mutable_items()) sort_maps(item);
+  if (!value.is_map()) return;
+  Value::Map& members = value.mutable_members();
+  std::sort(members.begin(), members.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+  for (Value::Member& member : members) sort_maps(member.value);
+}
+
 Value spec_shown(const Resource& resource) {
   const Kind* kind = find_kind(resource.kind);
   Value spec = kind ? with_defaults(*kind, resource.spec) : resource.spec;
   if (resource.kind == "Secret")
     if (Value* data = spec.find("data"))
       for (Value::Member& member : data->mutable_members()) member.value = "(sealed)";
+  sort_maps(spec);
   return spec;
 }
 
@@ -61,7 +73,8 @@ std::string object_line(const Resource& resource) {
 std::string disk_text(const SimDisk& disk, const Names& names, const std::set<std::string>& declared) {
   std::string text = disk.initialised ? disk.engine : "never initialised";
   if (!disk.mark.empty()) text += " of " + name_of(names, {disk.mark, "", 0}, "marked");
-  if (!disk.restored_from.empty()) text += " restored";
+  // Once the instance is there, where its first rows came from is history that its spec may forget.
+  if (!disk.restored_from.empty() && declared.contains("restored " + disk.mark)) text += " restored";
   for (const auto& [database, rows] : disk.databases)
     if (declared.contains("database " + database)) text += " database " + database;
   for (const auto& [user, digest] : disk.users)
@@ -84,6 +97,8 @@ std::string normal_state(const Facts& facts) {
   }
   std::set<std::string> declared{"user root"};
   for (const Resource& resource : all) {
+    if (resource.kind == "DatabaseInstance" && resource.spec.find("bootstrapFrom"))
+      declared.insert("restored " + resource.metadata.uid);
     if (resource.kind == "Database")
       declared.insert("database " + database_spec(resource.spec, resource.metadata.name).name);
     if (resource.kind == "User") declared.insert("user " + user_spec(resource.spec, resource.metadata.name).name);

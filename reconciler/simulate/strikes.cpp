@@ -139,7 +139,6 @@ void SimWorld::strike(const Fault& fault) {
     case Kind::detach:
       if (const std::string id = first_server(true); !id.empty()) {
         const std::string volume = cloud_.find_server(id)->volume_id;
-        facts_.detached = true;
         cloud_.detach_volume(volume);
         return done(volume);
       }

@@ -1,6 +1,5 @@
 #include "reconciler/simulate/trace.hpp"
 
-#include <algorithm>
 #include <cstdio>
 
 namespace trove::simulate {
@@ -17,19 +16,6 @@ void Trace::add(Millis at, std::string_view who, std::string_view what) {
   text_ += '\n';
   for (size_t i = begin; i < text_.size(); ++i)
     hash_ = (hash_ ^ static_cast<unsigned char>(text_[i])) * 1099511628211ULL;
-}
-
-std::vector<std::string> Trace::last(size_t lines) const {
-  std::vector<std::string> out;
-  size_t end = text_.size();
-  while (end > 0 && out.size() < lines) {
-    const size_t before = end >= 2 ? text_.rfind('\n', end - 2) : std::string::npos;
-    const size_t begin = before == std::string::npos ? 0 : before + 1;
-    out.push_back(text_.substr(begin, end - 1 - begin));
-    end = begin;
-  }
-  std::reverse(out.begin(), out.end());
-  return out;
 }
 
 }  // namespace trove::simulate

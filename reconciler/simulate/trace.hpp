@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 #include "specs/core/time.hpp"
 
 namespace trove::simulate {
@@ -15,7 +14,6 @@ class Trace {
   void add(Millis at, std::string_view who, std::string_view what);
   uint64_t hash() const { return hash_; }
   const std::string& text() const { return text_; }
-  std::vector<std::string> last(size_t lines) const;
 
  private:
   std::string text_;

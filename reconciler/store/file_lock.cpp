@@ -11,9 +11,9 @@ namespace trove {
 
 namespace {
 
-constexpr long kNfsMagic = 0x6969;
-constexpr long kCifsMagic = 0xff534d42;
-constexpr long kSmb2Magic = 0xfe534d42;
+constexpr unsigned long kNfsMagic = 0x6969;
+constexpr unsigned long kCifsMagic = 0xff534d42;
+constexpr unsigned long kSmb2Magic = 0xfe534d42;
 
 tl::unexpected<Error> failed(const std::string& what, const std::string& path) {
   const int error = errno;
@@ -26,13 +26,18 @@ std::filesystem::path directory_of(const std::string& path) {
   return directory.empty() ? std::filesystem::path(".") : directory;
 }
 
-Result<void> sync_directory(const std::filesystem::path& directory) {
+// 0, or what was wrong.
+int sync_errno(const std::filesystem::path& directory) {
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return failed("open", directory);
-  const bool ok = ::fsync(fd) == 0;
-  auto error = failed("sync", directory);
+  if (fd < 0) return errno;
+  const int error = ::fsync(fd) == 0 ? 0 : errno;
   ::close(fd);
-  if (!ok) return error;
+  return error;
+}
+
+Result<void> sync_directory(const std::filesystem::path& directory) {
+  errno = sync_errno(directory);
+  if (errno != 0) return failed("sync", directory);
   return {};
 }
 
@@ -79,7 +84,7 @@ Result<void> prepare_private_file(const std::string& path) {
   const auto directory = directory_of(path);
   if (auto ok = make_directories(directory); !ok) return ok;
   struct statfs fs {};
-  if (::statfs(directory.c_str(), &fs) != 0) return failed("examine", directory);
+  (void)::statfs(directory.c_str(), &fs);   // what is wrong with it, opening the file will tell
   const auto type = static_cast<unsigned long>(fs.f_type) & 0xffffffffUL;
   if (type == kNfsMagic || type == kCifsMagic || type == kSmb2Magic)
     return fail(Code::invalid, directory.string() + " is on a network file system", "put the database on a local disk");
@@ -97,9 +102,9 @@ Result<void> prepare_private_file(const std::string& path) {
   // Whoever made the directory may have done so a moment ago and not have waited for the disk. Where this process may
   // not look into the one above it, that was an administrator, long before.
   std::error_code unknown;
-  const auto above = std::filesystem::canonical(directory, unknown).parent_path();
-  if (unknown || ::access(above.c_str(), R_OK) != 0) return {};
-  return sync_directory(above);
+  errno = sync_errno(std::filesystem::canonical(directory, unknown).parent_path());
+  if (errno != 0 && errno != EACCES) return failed("sync the name of", directory);
+  return {};
 }
 
 Result<void> sync_directory_of(const std::string& path) { return sync_directory(directory_of(path)); }

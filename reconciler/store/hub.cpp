@@ -94,15 +94,14 @@ Result<std::unique_ptr<Watch>> WatchHub::watch(const std::string& first, const s
 
 bool WatchHub::take_from_window(Watcher& watcher, WatchBatch& batch) {
   if (watcher.position_ < window_after_) return false;
-  size_t bytes = 0;
+  // All that is left of the window: it is never more than a batch may hold.
+  static_assert(kWindowEvents <= kWatchBatchEvents && kWindowBytes <= kWatchBatchBytes);
   auto commit = std::upper_bound(window_.begin(), window_.end(), watcher.position_,
                                  [](Revision revision, const Committed& c) { return revision < c.revision; });
-  for (; commit != window_.end() && batch.events.size() < kWatchBatchEvents && bytes < kWatchBatchBytes; ++commit) {
+  for (; commit != window_.end(); ++commit) {
     for (auto event = first_in_range(*commit, watcher.first_);
-         event != commit->events.end() && in_range(event->key, watcher.first_, watcher.last_); ++event) {
-      bytes += bytes_of(*event);
+         event != commit->events.end() && in_range(event->key, watcher.first_, watcher.last_); ++event)
       batch.events.push_back(*event);
-    }
     watcher.position_ = commit->revision;
   }
   return true;

@@ -36,9 +36,9 @@ tl::unexpected<Error> failed(const std::string& what, const std::string& path) {
   return fail(code, "cannot " + what + " the key file " + path + ": " + std::strerror(errno));
 }
 
+// An even number of digits.
 bool from_hex(std::string_view text, std::string& out) {
   const auto digit = [](char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
-  if (text.size() % 2 != 0) return false;
   out.clear();
   for (size_t i = 0; i < text.size(); i += 2) {
     const int high = digit(text[i]), low = digit(text[i + 1]);
@@ -80,8 +80,8 @@ Result<void> make_key(const std::string& path, Rng& rng) {
 
 Result<Secret> read_key(int fd, const std::string& path) {
   struct stat st {};
-  if (::fstat(fd, &st) != 0) return failed("examine", path);
-  if (!S_ISREG(st.st_mode)) return fail(Code::denied, "the key file " + path + " is not a regular file");
+  if (::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+    return fail(Code::denied, "the key file " + path + " is not a regular file");
   if ((st.st_mode & 077) != 0)
     return fail(Code::denied, "the key file " + path + " can be read by others than its owner", "chmod 600 " + path);
   std::string text(2 * kKeyBytes + 2, '\0');   // one more than allowed

@@ -28,6 +28,9 @@ std::string end_of(const std::string& last) { return last.empty() ? std::string(
 }  // namespace
 
 struct SqliteReaders::Connection {
+  struct State {
+    Revision revision = 0, floor = 0;
+  };
   struct Statements {
     explicit Statements(SQLite::Database& db)
         : state(db, "SELECT revision, floor FROM state"),
@@ -60,6 +63,13 @@ struct SqliteReaders::Connection {
         row_sum(kv.key, kv.value, kv.created, kv.modified))
       return tl::unexpected(corrupt_row(kv.key));
     return kv;
+  }
+
+  Result<State> state() {
+    Using state(sql->state);
+    if (!state->executeStep()) return fail(Code::corrupt, "the store has no state row");
+    return State{static_cast<Revision>(state->getColumn(0).getInt64()),
+                 static_cast<Revision>(state->getColumn(1).getInt64())};
   }
 
   SQLite::Database db;
@@ -131,9 +141,10 @@ Result<Page> SqliteReaders::range(const std::string& first, const std::string& l
   const std::string end = end_of(last);
   return with_connection<Page>([&](Connection& connection) -> Result<Page> {
     const Snapshot snapshot(connection.db);
+    auto state = connection.state();
+    if (!state) return tl::unexpected(state.error());
     Page page;
-    Using state(connection.sql->state);
-    if (state->executeStep()) page.revision = static_cast<Revision>(state->getColumn(0).getInt64());
+    page.revision = state->revision;
     Using range(connection.sql->range);
     bind_blob(*range, 1, first);
     bind_blob(*range, 2, end);
@@ -158,10 +169,11 @@ Result<ChangeLog::Slice> SqliteReaders::read_log(const std::string& first, const
   const std::string end = end_of(last);
   return with_connection<ChangeLog::Slice>([&](Connection& connection) -> Result<ChangeLog::Slice> {
     const Snapshot snapshot(connection.db);
+    auto state = connection.state();
+    if (!state) return tl::unexpected(state.error());
     ChangeLog::Slice slice;
     slice.through = through;
-    Using state(connection.sql->state);
-    if (state->executeStep()) slice.compacted = after + 1 < static_cast<Revision>(state->getColumn(1).getInt64());
+    slice.compacted = after + 1 < state->floor;
     if (slice.compacted) return slice;
     Using log(connection.sql->log);
     log->bind(1, log_place(after + 1, 0));
@@ -194,9 +206,9 @@ Result<ChangeLog::Slice> SqliteReaders::read_log(const std::string& first, const
 
 Result<Revision> SqliteReaders::newest() {
   return with_connection<Revision>([](Connection& connection) -> Result<Revision> {
-    Using state(connection.sql->state);
-    if (!state->executeStep()) return fail(Code::corrupt, "the store has no state row");
-    return static_cast<Revision>(state->getColumn(0).getInt64());
+    auto state = connection.state();
+    if (!state) return tl::unexpected(state.error());
+    return state->revision;
   });
 }
 

@@ -16,7 +16,7 @@ struct Arguments {
   int64_t runs = 2'000;
   uint64_t seed = 1;
   std::string scenario, schedule, faults;
-  bool trace = false, enumerate = false, pairs = false;
+  bool trace = false, enumerate = false, pairs = false, transitions = false;
   int threads = 2;
   double seconds = 0;  // 0 = as long as it takes
 };
@@ -36,7 +36,7 @@ int usage() {
 
 void print(const Finding& failure) {
   std::cout << "VIOLATED " << failure.violation.invariant << ": " << failure.violation.what << "\n";
-  for (const std::string& lines : failure.last_lines) std::cout << lines;
+  std::cout << failure.last_lines;
   std::cout << "replay: tests/sim/run --schedule '" << to_string(failure.schedule) << "' --trace\n\n";
 }
 
@@ -59,16 +59,6 @@ void figure(const std::string& row, const std::string& scenario, const Tally& ta
   std::cout << dump_json(line) << "\n" << std::flush;
 }
 
-// Lines of one state that the other lacks.
-void differences(const std::string& of, const std::string& other, char mark) {
-  for (size_t from = 0; from < of.size();) {
-    const size_t end = of.find('\n', from);
-    const std::string line = of.substr(from, end - from + 1);
-    if (("\n" + other).find("\n" + line) == std::string::npos) std::cout << mark << ' ' << line;
-    from = end + 1;
-  }
-}
-
 int replay(const Arguments& arguments) {
   auto schedule = parse_schedule(arguments.schedule);
   if (!schedule) {
@@ -82,9 +72,8 @@ int replay(const Arguments& arguments) {
   const RunResult result = explorer.run(*scenario, *schedule);
   if (arguments.trace) std::cout << result.trace;
   if (result.violation && result.violation->invariant == "same-end") {
-    std::cout << "---- without faults (-), here (+):\n";
-    differences(explorer.baseline(*scenario).state, result.state, '-');
-    differences(result.state, explorer.baseline(*scenario).state, '+');
+    std::cout << "---- without faults (-), here (+):\n"
+              << differences(explorer.baseline(*scenario).state, result.state);
   }
   std::cout << to_string(*schedule) << "\n";
   std::cout << (result.violation ? "VIOLATED " + result.violation->invariant + ": " + result.violation->what : "held")
@@ -119,6 +108,8 @@ int main(int argc, char** argv) {
       arguments.trace = true;
     else if (word == "--enumerate")
       arguments.enumerate = true;
+    else if (word == "--transitions")
+      arguments.transitions = true;
     else if (word == "--pairs")
       arguments.pairs = true;
     else
@@ -146,6 +137,23 @@ int main(int argc, char** argv) {
     figure(row, scenario.name, tally, now() - since);
     violated += tally.violated;
   };
+  if (arguments.transitions && arguments.trace) {
+    // One of them, by a part of its name.
+    for (const auto& all : {single_transitions(), paired_transitions()})
+      for (const Transition& transition : all)
+        if (transition.name.find(arguments.scenario) != std::string::npos) {
+          std::cout << transition.name << "\n" << SimWorld(transition.changed, {"transition", 1, {}}, {}).run().trace;
+          return 0;
+        }
+    return usage();
+  }
+  if (arguments.transitions) {
+    const double since = now();
+    Tally tally = explorer.run_transitions(single_transitions(), true);
+    add(tally, explorer.run_transitions(paired_transitions(), false));
+    report("transitions", {}, tally, since);
+    return violated == 0 ? 0 : 1;
+  }
   for (const Scenario& scenario : scenarios()) {
     if (!arguments.scenario.empty() && scenario.name != arguments.scenario) continue;
     const RunResult clean = explorer.run(scenario, {scenario.name, arguments.seed, {}});

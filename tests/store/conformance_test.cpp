@@ -391,3 +391,52 @@ TEST_CASE("there is room for so many leases and one that goes makes room again")
   CHECK(code_of(store->grant(kMaxLeaseTtl)) == "throttled");
   CHECK(code_of(store->grant(kMaxLeaseTtl + Millis{1})) == "too_large");
 }
+
+TEST_CASE("stores of their own may be used in each other's callbacks") {
+  StoreUnderTest one(GENERATE(Backend::memory, Backend::sqlite)), other(Backend::memory);
+  std::atomic<int> answers{0};
+  one->commit_async(txn({}, {put("/a", "1")}), [&](Result<Revision>) {
+    answers += other->commit(txn({}, {put("/a", "1")})).has_value();
+    other->commit_async(txn({}, {put("/b", "1")}), [&](Result<Revision> done) {
+      answers += done.has_value();
+      answers += code_of(one->commit(Txn{})) == "internal";   // still inside of its own
+    });
+  });
+  CHECK(eventually([&] { return answers == 3; }));
+  CHECK(one->health());
+  CHECK(other->health());
+}
+
+TEST_CASE("a lease may hold more keys than one transaction can name") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite), {}, StoreUnderTest::Syncs::none);
+  const Lease lease = store->grant(Millis{60'000}).value();
+  for (int half = 0; half < 2; ++half) {
+    std::vector<Op> ops;
+    for (int i = 0; i < 15'000; ++i) ops.push_back(put("/k/" + std::to_string(half * 15'000 + i), "", lease.id));
+    REQUIRE(store->commit(txn({}, ops)));
+  }
+  const Revision before = store->revision();
+  REQUIRE(store->revoke(lease));
+  CHECK(store->revision() == before + 2);
+  CHECK(store->range("/k/", "/l", 0)->items.empty());
+}
+
+TEST_CASE("guards have a bound of their own and a nonsense guard is refused") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite));
+  std::vector<Guard> guards(kMaxTxnOps + 1, absent("/nowhere"));
+  CHECK(code_of(store->commit(txn(guards, {put("/a", "1")}))) == "too_large");
+  guards.pop_back();
+  CHECK(code_of(store->commit(txn(guards, {put("/a", "1")}))) == "ok");
+  CHECK(code_of(store->commit(txn({{static_cast<Guard::What>(9), "/a", 0}}, {put("/b", "1")}))) == "internal");
+  CHECK(value_of(*store, "/b") == "-");
+}
+
+TEST_CASE("a lease that expired cannot be used in the same moment") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite));
+  const Lease lease = store->grant(Millis{1'000}).value();
+  store.clock.advance(Millis{1'000});
+  CHECK(code_of(store->commit(txn({}, {put("/a", "x", lease.id)}))) == "not_found");
+  CHECK(code_of(store->commit(txn({}, {put("/a", "x", 999)}))) == "not_found");
+  CHECK(code_of(store->revoke(lease)) == "not_found");
+  CHECK(value_of(*store, "/a") == "-");
+}

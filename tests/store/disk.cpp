@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -41,6 +42,7 @@ struct Watched {
   std::map<int, Open> open;
   std::map<std::string, uint64_t> files;  // by their names of now
   uint64_t last_file = 0;
+  long file_system = 0;   // what to pretend
 
   // Nullopt for a path outside; "" is the root itself.
   std::optional<std::string> below(const char* path) const {
@@ -210,6 +212,29 @@ int make_directory(const char* path, mode_t mode) {
   return result;
 }
 
+int restrict_file(int fd, mode_t mode) {
+  Hold disk;
+  if (Watched::Open* file = disk.find(fd))
+    if (const int error = disk->refusal(DiskCall::restrict, file->path)) return refuse(error);
+  return static_cast<int>(::syscall(SYS_fchmod, fd, mode));
+}
+
+int control_file(int fd, int command, void* argument) {
+  if (command == F_OFD_SETLK) {
+    Hold disk;
+    if (Watched::Open* file = disk.find(fd))
+      if (const int error = disk->refusal(DiskCall::lock, file->path)) return refuse(error);
+  }
+  return static_cast<int>(::syscall(SYS_fcntl, fd, command, argument));
+}
+
+int examine_file_system(const char* path, struct statfs* out) {
+  const int result = static_cast<int>(::syscall(SYS_statfs, path, out));
+  Hold disk;
+  if (disk && disk->file_system != 0 && disk->below(path)) out->f_type = disk->file_system;
+  return result;
+}
+
 }  // namespace
 
 Disk::Disk(const std::string& root) {
@@ -256,6 +281,11 @@ void Disk::on_call(Fault fault) {
   disk->fault = std::move(fault);
 }
 
+void Disk::call_itself(long file_system) {
+  Hold disk;
+  disk->file_system = file_system;
+}
+
 }  // namespace trove
 
 // Both spellings of each call: with and without large file support.
@@ -298,6 +328,22 @@ int link(const char* from, const char* to) noexcept {
 }
 int rename(const char* from, const char* to) noexcept {
   return trove::second_name(from, to, trove::DiskOp::Kind::rename, SYS_rename);
+}
+int fchmod(int fd, mode_t mode) noexcept { return trove::restrict_file(fd, mode); }
+int statfs(const char* path, struct statfs* out) noexcept { return trove::examine_file_system(path, out); }
+int fcntl(int fd, int command, ...) {
+  va_list more;
+  va_start(more, command);
+  void* argument = va_arg(more, void*);   // an int or a pointer: either fits
+  va_end(more);
+  return trove::control_file(fd, command, argument);
+}
+int fcntl64(int fd, int command, ...) {
+  va_list more;
+  va_start(more, command);
+  void* argument = va_arg(more, void*);
+  va_end(more);
+  return trove::control_file(fd, command, argument);
 }
 int mkdir(const char* path, mode_t mode) noexcept { return trove::make_directory(path, mode); }
 }

@@ -35,7 +35,7 @@ struct DiskOp {
   std::string bytes = {};
 };
 
-enum class DiskCall { open, create, read, write, truncate, sync, sync_directory, remove, rename };
+enum class DiskCall { open, create, read, write, truncate, sync, sync_directory, remove, rename, restrict, lock };
 
 class Disk {
  public:
@@ -53,6 +53,7 @@ class Disk {
   // its first half. Called under a lock: it must touch no file.
   using Fault = std::function<int(DiskCall call, const std::string& path)>;
   void on_call(Fault fault);
+  void call_itself(long file_system);   // what statfs says, as NFS does
 };
 
 // What is in the files after some of the notes: as the kernel shows it, and as the platter has it.

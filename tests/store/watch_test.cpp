@@ -1,6 +1,9 @@
 // Watches: every store, every way of being behind.
 #include <catch2/catch.hpp>
+#include <atomic>
 #include <thread>
+#include "reconciler/store/hub.hpp"
+#include "reconciler/store/txn.hpp"
 #include "tests/store/stores.hpp"
 
 using namespace trove;
@@ -167,4 +170,58 @@ TEST_CASE("watchers that come at any moment see every event once and in order") 
     INFO("watcher " << w << " from " << from[w] - base);
     CHECK(seen[w] == Events(all.begin() + static_cast<long>(from[w] - base), all.end()));
   }
+}
+
+TEST_CASE("watches have a bound and one that goes makes room") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite));
+  std::vector<std::unique_ptr<Watch>> watches;
+  for (size_t i = 0; i < kMaxWatches; ++i) watches.push_back(store->watch("/a", "/b", 0).value());
+  CHECK(code_of(store->watch("/a", "/b", 0)) == "throttled");
+  watches.pop_back();
+  CHECK(code_of(store->watch("/a", "/b", 0)) == "ok");
+}
+
+TEST_CASE("a watch far behind gets batches of a bounded size") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite), {}, StoreUnderTest::Syncs::none);
+  const Revision base = store->revision();
+  for (int i = 0; i < 40; ++i) put_now(*store, "/k/" + std::to_string(i), std::string(250'000, 'v'));
+  auto watch = store->watch("/k/", "/l", base).value();
+  size_t events = 0, batches = 0;
+  while (events < 40) {
+    const WatchBatch batch = watch->next(Millis{0});
+    REQUIRE_FALSE(batch.events.empty());
+    CHECK(batch.events.size() * 250'000 < kWatchBatchBytes + 300'000);
+    events += batch.events.size();
+    ++batches;
+  }
+  CHECK(events == 40);
+  CHECK(batches >= 3);
+}
+
+TEST_CASE("watches that catch up at the same time do not disturb each other") {
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite), {}, StoreUnderTest::Syncs::none);
+  const Revision base = store->revision();
+  for (int i = 0; i < 200; ++i) put_now(*store, "/k/" + std::to_string(i), std::string(20'000, 'v'));
+  const Revision newest = store->revision();
+  std::atomic<int> whole{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 6; ++t)
+    threads.emplace_back([&] {
+      for (int i = 0; i < 5; ++i) whole += collect(*store->watch("/k/", "/l", base).value(), newest).size() == 200;
+    });
+  for (auto& thread : threads) thread.join();
+  CHECK(whole == 30);
+}
+
+TEST_CASE("the log is bounded in bytes as well") {
+  StoreBounds bounds;
+  bounds.log_bytes = 300'000;
+  StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite), bounds, StoreUnderTest::Syncs::none);
+  const Revision base = store->revision();
+  for (int i = 0; i < 30; ++i) put_now(*store, "/k/" + std::to_string(i), std::string(40'000, 'v'));
+  CHECK(eventually([&] { return store->watch("/k/", "/l", base).value()->next(Millis{0}).compacted; }));
+  const Revision newest = store->revision();
+  CHECK(collect(*store->watch("/k/", "/l", newest - 1).value(), newest).size() == 1);
+  REQUIRE(store->compact(newest));
+  CHECK(store->watch("/k/", "/l", newest - 2).value()->next(Millis{0}).compacted);
 }
