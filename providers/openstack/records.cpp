@@ -24,6 +24,7 @@ Server::Status server_status(const std::string& status, const std::string& task)
   if (found == words.end()) return S::unknown;
   // On its way up: asking again would only be refused.
   if (found->second == S::shutoff && (task == "powering-on" || task.starts_with("reboot"))) return S::reboot;
+  if (found->second == S::verify_resize && !task.empty()) return S::resize;  // being confirmed
   return found->second;
 }
 

@@ -68,11 +68,14 @@ Inventory SimCloud::observe(const std::vector<Sought>& sought) {
   for (const auto& [id, server] : model_.servers) {
     if (model_.is_hidden(id)) continue;
     seen.servers.push_back(server);
-    // On its way up: as a client of Nova reads SHUTOFF with such a task.
-    if (server.status == Server::Status::shutoff)
-      if (auto more = model_.server_more.find(id);
-          more != model_.server_more.end() && more->second.task == "powering-on")
-        seen.servers.back().status = Server::Status::reboot;
+    // Its task says that it is on its way: as a client of Nova reads the two together.
+    auto more = model_.server_more.find(id);
+    if (more == model_.server_more.end()) continue;
+    const std::string& task = more->second.task;
+    if (server.status == Server::Status::shutoff && task == "powering-on")
+      seen.servers.back().status = Server::Status::reboot;
+    if (server.status == Server::Status::verify_resize && task == "resize_confirming")
+      seen.servers.back().status = Server::Status::resize;
   }
   seen.volumes = values(model_.volumes);
   seen.ports = values(model_.ports);

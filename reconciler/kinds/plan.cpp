@@ -24,9 +24,34 @@ constexpr std::array kPlanners = {
 
 }  // namespace
 
+namespace {
+
+// While something is still to be done, no status says that the new generation is in effect.
+void keep_honest(const Object& object, Plan& plan) {
+  if (plan.keep_status || plan.actions.empty() || !plan.status.find("conditions")) return;
+  const int64_t before = object.resource.status["observedGeneration"].int_or(0);
+  if (plan.status.find("observedGeneration")) plan.status.set("observedGeneration", before);
+  for (Value& condition : plan.status.find("conditions")->mutable_items()) {
+    if (condition["type"].text() != "Synced" || condition["status"].text() != "True") continue;
+    Condition honest;
+    honest.type = "Synced";
+    honest.status = "False";
+    honest.reason = "Progressing";
+    honest.message = describe(plan.actions.front());
+    honest.observed_generation = before;
+    condition = to_value(honest);
+  }
+}
+
+}  // namespace
+
 Plan plan_object(const Object& object, const World& world) {
-  for (const Planner& planner : kPlanners)
-    if (planner.kind == object.resource.kind) return planner.plan(object, world);
+  for (const Planner& planner : kPlanners) {
+    if (planner.kind != object.resource.kind) continue;
+    Plan plan = planner.plan(object, world);
+    keep_honest(object, plan);
+    return plan;
+  }
   Plan nothing;
   nothing.keep_status = true;
   return nothing;
