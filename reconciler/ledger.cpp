@@ -32,6 +32,20 @@ void Ledger::sent(const Token& token, Millis now) {
   intent.what = *what;
   intent.since = now;
   intents_[token] = std::move(intent);
+  note(token);
+}
+
+void Ledger::note(const Token& token) {
+  auto found = intents_.find(token);
+  if (found != intents_.end() && !found->second.listed && !found->second.gone())
+    open_.insert(token);
+  else
+    open_.erase(token);
+}
+
+void Ledger::forget_one(const Token& token) {
+  intents_.erase(token);
+  open_.erase(token);
 }
 
 void Ledger::created(const Token& token, std::string id, Millis now) {
@@ -42,21 +56,25 @@ void Ledger::created(const Token& token, std::string id, Millis now) {
   intent.what = *what;
   intent.id = std::move(id);
   intent.proofs = 0;
+  note(token);
 }
 
 void Ledger::refused(const Token& token) {
   auto found = intents_.find(token);
-  if (found != intents_.end() && found->second.id.empty()) intents_.erase(found);
+  if (found != intents_.end() && found->second.id.empty()) forget_one(token);
 }
 
 void Ledger::deleted(const Token& token, const std::string& id) {
   auto found = intents_.find(token);
   if (found != intents_.end() && found->second.id == id) found->second.deleted = true;
+  note(token);
 }
 
 void Ledger::forget(const std::string& uid) {
   auto it = intents_.lower_bound(first_of(uid));
   while (it != intents_.end() && it->first.uid == uid) it = intents_.erase(it);
+  auto open = open_.lower_bound(first_of(uid));
+  while (open != open_.end() && open->uid == uid) open = open_.erase(open);
 }
 
 Ledger::News Ledger::observe(const Inventory& seen, Millis now,
@@ -110,6 +128,7 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
     intent.proven = now;
     if (intent.gone()) news.uids.insert(absent.token.uid);
   }
+  open_.clear();
   for (auto it = intents_.begin(); it != intents_.end();) {
     const auto next = std::next(it);
     const bool superseded = next != intents_.end() && next->first.uid == it->first.uid &&
@@ -118,6 +137,8 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
     if (it->second.gone() && (superseded || it->second.id.empty())) {
       news.finished.push_back(it->first);
       intents_.erase(it);
+    } else if (!it->second.listed && !it->second.gone()) {
+      open_.insert(open_.end(), it->first);
     }
     it = next;
   }
@@ -126,15 +147,14 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
 
 std::vector<Sought> Ledger::sought() const {
   std::vector<Sought> list;
-  for (const auto& [token, intent] : intents_)
-    if (!intent.listed && !intent.gone()) list.push_back(intent.sought(token));
+  for (const Token& token : open_) list.push_back(intents_.at(token).sought(token));
   return list;
 }
 
 std::optional<Millis> Ledger::next_look(Millis now) const {
   std::optional<Millis> soonest;
-  for (const auto& [token, intent] : intents_) {
-    if (intent.listed || intent.gone()) continue;
+  for (const Token& token : open_) {
+    const Intent& intent = intents_.at(token);
     Millis due = intent.proofs > 0 ? intent.proven + kProofGap : now + kProofGap / 4;
     // A look at once, for what has arrived meanwhile; then when the patience is over.
     if (intent.id.empty() && intent.what == Sought::What::volume && now - intent.since < kLatePatience)
@@ -145,8 +165,9 @@ std::optional<Millis> Ledger::next_look(Millis now) const {
 }
 
 bool Ledger::doubtful(const std::string& uid, Sought::What what) const {
-  for (auto it = intents_.lower_bound(first_of(uid)); it != intents_.end() && it->first.uid == uid; ++it)
-    if (it->second.what == what && !it->second.listed && !it->second.gone()) return true;
+  if (open_.empty()) return false;
+  for (auto it = open_.lower_bound(first_of(uid)); it != open_.end() && it->uid == uid; ++it)
+    if (intents_.at(*it).what == what) return true;
   return false;
 }
 

@@ -40,7 +40,7 @@ class Ledger {
   void refused(const Token& token);  // surely not made
   void deleted(const Token& token, const std::string& id);
   void forget(const std::string& uid);
-  void forget_one(const Token& token) { intents_.erase(token); }
+  void forget_one(const Token& token);
 
   struct News {
     std::set<std::string> uids;   // owners for whom a fact changed
@@ -61,7 +61,9 @@ class Ledger {
   const std::map<Token, Intent>& intents() const { return intents_; }
 
  private:
+  void note(const Token& token);  // after a change of its intent
   std::map<Token, Intent> intents_;
+  std::set<Token> open_;  // neither listed nor proven gone: few, and asked for by every plan
 };
 
 }  // namespace trove
