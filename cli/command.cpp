@@ -30,6 +30,13 @@ const Flag kLogin{"user", 0, "NAME", "User object to log in as (default: the fir
 const Flag kDatabase{"database", 'd', "NAME", "database to open"};
 const Flag kPrint{"print", 0, "", "show the command instead of running it; without the password"};
 const Flag kKey{"key", 'k', "KEY", "only this value, and nothing else"};
+const Flag kFaults{"faults", 0, "NAMES", "default, none, all, or some: crash,late,lose-server", Expect::choice,
+                   {"default", "none", "all", "crash", "stale", "late", "lost-reply", "outage", "lose-server"}};
+const Flag kRuns{"runs", 0, "N", "how many schedules of faults (default 200)"};
+const Flag kSeed{"seed", 0, "N", "of the first schedule (default 1)"};
+const Flag kSchedule{"schedule", 0, "TEXT", "one run of exactly these faults: 'crash 17; late 2 800'"};
+const Flag kTrace{"trace", 0, "", "one run, with everything that happens in it"};
+const Flag kJsonOutput{"output", 'o', "FORMAT", "json", Expect::choice, {"json"}};
 const Flag kClientOnly{"client", 0, "", "do not ask the server"};
 
 const std::vector<Flag> kServer{
@@ -130,6 +137,15 @@ std::vector<Command> make() {
   all.push_back({.name = "validate", .group = author, .words = "-f FILE…", .summary = "Check files without a server",
                  .details = "Finds every mistake, not just the first.",
                  .flags = {kFile, kRecursive}, .run = run_validate});
+  all.push_back({.name = "simulate", .group = author, .words = "-f FILE…",
+                 .summary = "Try files out in a simulated cloud that fails in every way",
+                 .details =
+                     "Runs the control plane over a simulated cloud, once without faults and many times with them, and\n"
+                     "says whether the set converges, in how many actions, after how long, how long a database was\n"
+                     "interrupted, and which invariants held. Needs no server and touches nothing. Exit status 8: an\n"
+                     "object does not get ready. 9: an invariant broke.\n\n"
+                     "  trovectl simulate -f shop/ --runs 2000\n  trovectl simulate -f shop/ --seed 1733 --trace",
+                 .flags = {kFile, kFaults, kRuns, kSeed, kSchedule, kTrace, kJsonOutput}, .run = run_simulate});
   all.push_back({.name = "explain", .group = author, .words = "KIND[.FIELD]",
                  .summary = "What a field means, and what changing it does",
                  .details = "  trovectl explain inst\n  trovectl explain inst.spec.flavor",

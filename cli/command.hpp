@@ -59,6 +59,7 @@ Try<int> run_plan(Context&);
 Try<int> run_restart(Context&);
 Try<int> run_schema(Context&);
 Try<int> run_secret_reveal(Context&);
+Try<int> run_simulate(Context&);
 Try<int> run_tree(Context&);
 Try<int> run_validate(Context&);
 Try<int> run_version(Context&);

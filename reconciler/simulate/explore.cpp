@@ -140,7 +140,7 @@ Tally Explorer::run_all(const Scenario& scenario, const std::vector<Schedule>& s
 
 Tally Explorer::run_transitions(const std::vector<Transition>& transitions, bool faults) {
   Tally tally;
-  tally.planned = static_cast<int64_t>(transitions.size());
+  tally.planned = static_cast<int64_t>(transitions.size()) * (1 + faults);
   std::mutex mutex;
   std::map<std::string, Baseline> fresh;  // by what is applied: many transitions end alike
   spread(transitions.size(), [&](size_t i) {

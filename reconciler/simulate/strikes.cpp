@@ -253,7 +253,8 @@ void SimWorld::edit_and_revert(int attempt, bool revert, std::string before, std
   answer.status = 503;
   try {
     answer = plane->ask("PUT", "/apis/trove/v1alpha1/projects/" + scenario_.project + "/databaseinstances/" + name,
-                        dump_json(body), "application/json", "*");
+                        dump_json(body), "application/json",
+                        "\"" + std::to_string(instance->metadata.resource_version) + "\"");
   } catch (const Crash&) {
     for (size_t i = 0; i < planes_.size(); ++i)
       if (planes_[i].get() == plane) down(i);
@@ -263,7 +264,7 @@ void SimWorld::edit_and_revert(int attempt, bool revert, std::string before, std
   injector_.say("person",
                 std::string(revert ? "reverts" : "edits") + " " + name + ": " + std::to_string(answer.status));
   const bool accepted = answer.status >= 200 && answer.status < 300;
-  if (answer.status == 412) return;  // it is gone
+  // Somebody else was faster, or it is gone: the next attempt looks again.
   if (!revert) return again(accepted, before, accepted ? kBeforeRevert : Millis{1'000});
   if (!accepted) again(true, before, Millis{1'000});
 }

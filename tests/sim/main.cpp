@@ -16,7 +16,7 @@ struct Arguments {
   int64_t runs = 2'000;
   uint64_t seed = 1;
   std::string scenario, schedule, faults;
-  bool trace = false, enumerate = false, pairs = false, transitions = false;
+  bool trace = false, enumerate = false, pairs = false, transitions = false, everyday = false;
   int threads = 2;
   double seconds = 0;  // 0 = as long as it takes
 };
@@ -26,7 +26,9 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 int usage() {
   std::cerr
       << "tests/sim/run [--runs N] [--seed S] [--scenario NAME] [--faults KIND,KIND] [--seconds S] [--threads N]\n"
+         "tests/sim/run [--everyday]\n"
          "tests/sim/run --enumerate [--pairs] [--scenario NAME]\n"
+         "tests/sim/run --transitions\n"
          "tests/sim/run --schedule 'scenario create; crash 17; late 2 800' [--trace]\n\nscenarios:\n";
   for (const Scenario& scenario : scenarios()) std::cerr << "  " << scenario.name << ": " << scenario.doc << "\n";
   std::cerr << "faults:\n";
@@ -55,6 +57,10 @@ void figure(const std::string& row, const std::string& scenario, const Tally& ta
        {"most_calls", tally.most_calls},
        {"longest_rest_s", tally.longest_rest.count() / 1000},
        {"slowest", to_string(tally.slowest)}});
+  if (seconds > 0) {
+    line.set("per_second", static_cast<int64_t>(static_cast<double>(tally.runs) / seconds));
+    line.set("seconds", static_cast<int64_t>(seconds));
+  }
   for (const auto& [invariant, count] : tally.by_invariant) line.set("violated_" + invariant, count);
   std::cout << dump_json(line) << "\n" << std::flush;
 }
@@ -83,6 +89,59 @@ int replay(const Arguments& arguments) {
   return result.violation ? 1 : 0;
 }
 
+std::vector<Schedule> every(size_t nth, std::vector<Schedule> all) {
+  std::vector<Schedule> some;
+  for (size_t i = 0; i < all.size(); i += nth) some.push_back(std::move(all[i]));
+  return some;
+}
+
+// What runs on every build: everything that can be enumerated in little time, then swarms until the number is full or
+// the time is over.
+int everyday(const Arguments& arguments) {
+  constexpr int64_t kSchedules = 50'000;
+  constexpr double kSwarmSeconds = 75;  // after the enumeration
+  const double begin = now();
+  double limit = 0;
+  Explorer::Options options;
+  options.threads = arguments.threads;
+  options.enough = [&] { return limit > 0 && now() > limit; };
+  Explorer explorer(options);
+  Tally crashes, pairs, stale, calls, commits, swarm;
+  for (const Scenario& scenario : scenarios()) {
+    const bool long_one = scenario.name == "life";
+    add(crashes, explorer.run_all(scenario, explorer.single_crashes(scenario)));
+    add(calls, explorer.run_all(scenario, explorer.broken_calls(scenario)));
+    add(commits, explorer.run_all(scenario, explorer.broken_commits(scenario)));
+    add(stale, explorer.run_all(scenario, every(long_one ? 8 : 2, explorer.stale_reads(scenario))));
+  }
+  add(pairs, explorer.crash_pairs(*find_scenario("create")));
+  Tally transitions = explorer.run_transitions(single_transitions(), true);
+  add(transitions, explorer.run_transitions(paired_transitions(), false));
+  Tally all;
+  for (const Tally* tally : {&crashes, &calls, &commits, &stale, &pairs, &transitions}) add(all, *tally);
+  const double enumerated = now();
+  limit = enumerated + (arguments.seconds > 0 ? arguments.seconds : kSwarmSeconds);
+  constexpr int64_t kBatch = 250;  // of each scenario in turn
+  for (uint64_t seed = arguments.seed; all.runs + swarm.runs < kSchedules && now() < limit; seed += kBatch)
+    for (const Scenario& scenario : scenarios()) {
+      // A long life costs as much as five short ones.
+      const int64_t share = std::min(scenario.name == "life" ? kBatch / 5 : kBatch, kSchedules - all.runs - swarm.runs);
+      if (share > 0) add(swarm, explorer.run_all(scenario, explorer.swarm(scenario, seed, share)));
+    }
+  figure("crash_single", "all", crashes, 0);
+  figure("crash_pairs", "create", pairs, 0);
+  figure("broken_calls", "all", calls, 0);
+  figure("broken_commits", "all", commits, 0);
+  figure("stale_reads", "all", stale, 0);
+  figure("transitions", "all", transitions, 0);
+  figure("swarm", "all", swarm, now() - enumerated);
+  add(all, swarm);
+  all.planned = all.runs;
+  for (const Finding& finding : all.failures) print(finding);
+  figure("simulation", "all", all, now() - begin);
+  return all.violated == 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -108,6 +167,8 @@ int main(int argc, char** argv) {
       arguments.trace = true;
     else if (word == "--enumerate")
       arguments.enumerate = true;
+    else if (word == "--everyday")
+      arguments.everyday = true;
     else if (word == "--transitions")
       arguments.transitions = true;
     else if (word == "--pairs")
@@ -117,6 +178,7 @@ int main(int argc, char** argv) {
   }
   log::configure(static_cast<log::Level>(99), log::Format::text);  // faults make errors; the trace tells them
   if (!arguments.schedule.empty()) return replay(arguments);
+  if (arguments.everyday || argc == 1) return everyday(arguments);
 
   const double begin = now();
   Explorer::Options options;
