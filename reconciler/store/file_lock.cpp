@@ -45,9 +45,8 @@ Result<void> sync_directory(const std::filesystem::path& directory) {
 Result<void> make_directories(const std::filesystem::path& directory) {
   struct stat st {};
   if (::stat(directory.c_str(), &st) == 0) return {};
-  const auto above = directory_of(directory);
-  if (above != directory)
-    if (auto ok = make_directories(above); !ok) return ok;
+  const auto above = directory_of(directory);   // ends at "." or "/", which are there
+  if (auto ok = make_directories(above); !ok) return ok;
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return failed("make the directory", directory);
   return sync_directory(above);
 }

@@ -102,7 +102,7 @@ class MemoryStore final : public Store, private ChangeLog {
     if (auto ok = may_wait(); !ok) return ok;
     const std::lock_guard lock(mutex_);
     if (auto ok = check_compact(before, revision_); !ok) return ok;
-    while (!log_.empty() && log_.front().revision < before) forget_oldest();
+    while (log_.front().revision < before) forget_oldest();   // the newest stays: it is not before itself
     if (before > floor_) floor_ = before;
     hub_->set_floor(floor_);
     return {};

@@ -61,13 +61,9 @@ class SqliteStore final : public Store, private ChangeLog {
 
   // Before the thread exists: the leases that were, and the boot epoch as the first transaction.
   Result<void> start() {
-    auto stored = writer_->leases();
-    if (!stored) return tl::unexpected(stored.error());
-    for (const auto& lease : *stored) leases_.add(lease.id, lease.ttl);
-    auto boots = writer_->boots();
-    if (!boots) return tl::unexpected(boots.error());
+    for (const auto& lease : writer_->leases()) leases_.add(lease.id, lease.ttl);
     Request boot;
-    boot.owned.ops.push_back({Op::Kind::put, kBootEpochKey, std::to_string(*boots + 1)});
+    boot.owned.ops.push_back({Op::Kind::put, kBootEpochKey, std::to_string(writer_->boots() + 1)});
     boot.ops = {&boot.owned.ops.front()};
     Change change;
     if (auto ok = writer_->begin(); !ok) return ok;

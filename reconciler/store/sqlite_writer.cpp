@@ -124,6 +124,8 @@ struct SqliteWriter::Impl {
   const StoreBounds bounds;
   SQLite::Database db;
   std::unique_ptr<Statements> sql;
+  std::vector<StoredLease> leases;         // when it was opened
+  uint64_t boots = 0;
   State state, durable;                    // in this batch; as of the last COMMIT
   bool changed = false;
   bool garbage = true;                     // rows below the floor may be left in the log
@@ -154,6 +156,18 @@ Result<void> SqliteWriter::Impl::prepare(Millis now) {
     state.last_lease = revision_at(load.getColumn(4));
   }
   durable = state;
+  {
+    SQLite::Statement all(db, "SELECT id, ttl_ms FROM lease");
+    while (all.executeStep())
+      leases.push_back({static_cast<uint64_t>(all.getColumn(0).getInt64()), Millis{all.getColumn(1).getInt64()}});
+  }
+  {
+    SQLite::Statement get(db, "SELECT value FROM kv WHERE key = ?");
+    bind_blob(get, 1, kBootEpochKey);
+    const std::string text = get.executeStep() ? blob(get.getColumn(0)) : "0";
+    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), boots);
+    if (bad != std::errc{} || end != text.data() + text.size()) return tl::unexpected(corrupt_row(kBootEpochKey));
+  }
   // The monotonic clock started anew: ids of earlier processes live for another hour.
   SQLite::Statement restart(db, "UPDATE txn SET at_ms = ?");
   restart.bind(1, static_cast<int64_t>(now.count()));
@@ -183,32 +197,8 @@ Result<std::unique_ptr<SqliteWriter>> SqliteWriter::open(const std::string& path
 Revision SqliteWriter::revision() const { return impl_->state.revision; }
 Revision SqliteWriter::floor() const { return impl_->state.floor; }
 
-Result<std::vector<SqliteWriter::StoredLease>> SqliteWriter::leases() {
-  try {
-    std::vector<StoredLease> leases;
-    SQLite::Statement all(impl_->db, "SELECT id, ttl_ms FROM lease");
-    while (all.executeStep())
-      leases.push_back({static_cast<uint64_t>(all.getColumn(0).getInt64()), Millis{all.getColumn(1).getInt64()}});
-    return leases;
-  } catch (const SQLite::Exception& e) {
-    return tl::unexpected(impl_->error(e, "read the leases"));
-  }
-}
-
-Result<uint64_t> SqliteWriter::boots() {
-  try {
-    SQLite::Statement get(impl_->db, "SELECT value FROM kv WHERE key = ?");
-    bind_blob(get, 1, kBootEpochKey);
-    uint64_t boots = 0;
-    if (!get.executeStep()) return boots;
-    const std::string text = blob(get.getColumn(0));
-    const auto [end, bad] = std::from_chars(text.data(), text.data() + text.size(), boots);
-    if (bad != std::errc{} || end != text.data() + text.size()) return tl::unexpected(corrupt_row(kBootEpochKey));
-    return boots;
-  } catch (const SQLite::Exception& e) {
-    return tl::unexpected(impl_->error(e, "read the boot epoch"));
-  }
-}
+const std::vector<SqliteWriter::StoredLease>& SqliteWriter::leases() const { return impl_->leases; }
+uint64_t SqliteWriter::boots() const { return impl_->boots; }
 
 // ---- a batch ----
 
@@ -381,14 +371,10 @@ Result<bool> SqliteWriter::finish() {
     abandon();
     return false;
   }
+  bool committing = false;
   try {
     impl_->save();
-  } catch (const SQLite::Exception& e) {
-    Error why = impl_->error(e, "commit");
-    abandon();
-    return tl::unexpected(std::move(why));
-  }
-  try {
+    committing = true;
     impl_->step(impl_->sql->commit);
     impl_->durable = impl_->state;
     return true;
@@ -396,8 +382,8 @@ Result<bool> SqliteWriter::finish() {
     Error why = impl_->error(e, "commit");
     // A frame that could not be written is not a commit. After that point (a failed sync, say) the last frame may or
     // may not be found by the next recovery, although this process goes on without it.
-    const bool never_written = e.getErrorCode() == SQLITE_FULL || e.getErrorCode() == SQLITE_BUSY ||
-                               e.getExtendedErrorCode() == SQLITE_IOERR_WRITE;
+    const bool never_written =
+        !committing || e.getErrorCode() == SQLITE_FULL || e.getExtendedErrorCode() == SQLITE_IOERR_WRITE;
     abandon();
     if (!never_written) why.code = Code::outcome_unknown;
     return tl::unexpected(std::move(why));

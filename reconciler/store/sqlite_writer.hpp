@@ -26,8 +26,9 @@ class SqliteWriter {
 
   Revision revision() const;   // within a batch: the newest of the batch
   Revision floor() const;
-  Result<std::vector<StoredLease>> leases();
-  Result<uint64_t> boots();    // the value of kBootEpochKey; 0 when there is none yet
+  // As they were when it was opened.
+  const std::vector<StoredLease>& leases() const;
+  uint64_t boots() const;      // the value of kBootEpochKey; 0 when there was none yet
 
   // A batch: begin, any number of changes, then finish or abandon. A change that fails leaves no trace, unless
   // batch_lost(), when SQLite gave up the whole batch and only abandon() remains.

@@ -103,8 +103,12 @@ TEST_CASE("a write that found the disk full did not happen") {
 
   store.clock.advance(Millis{1'000});  // an end that has to wait for space
   CHECK(code_of(store->keep(lease)) == "not_found");
+  CHECK(code_of(store->commit(Txn{})) == "no_space");
+  CHECK(code_of(store->keep(lease)) == "not_found");  // once ended, for ever
+  CHECK(value_of(*store, "/held") == "x");            // although its key is still there
   store.fail_write = false;
   CHECK(eventually([&] { return store->health().has_value() && value_of(*store, "/held") == "-"; }));
+  CHECK(code_of(store->revoke(lease)) == "not_found");
   CHECK(code_of(store->commit(txn({}, {put("/a", "after")}, "later"))) == "ok");
   CHECK(store->revision() == base + 2);
 }
