@@ -27,8 +27,8 @@ std::string Hub::put(const Token& server, const guest::Document& planned) {
   std::string digest = entry.digest;
   {
     std::lock_guard lock(mutex_);
-    int& newest = incarnation_[{server.uid, server.role}];
-    newest = std::max(newest, server.incarnation);
+    // Not the highest ever: a server that was asked for earlier and came late may be the one that is left.
+    incarnation_[{server.uid, server.role}] = server.incarnation;
     entries_[to_string(server)] = std::move(entry);
   }
   changed_.notify_all();

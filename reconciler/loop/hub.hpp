@@ -45,7 +45,7 @@ class Hub final : public GuestHub {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, Entry> entries_;                            // by token text
-  std::map<std::pair<std::string, std::string>, int> incarnation_;  // newest seen of (uid, role)
+  std::map<std::pair<std::string, std::string>, int> incarnation_;  // that (uid, role) talks to now
   bool stopping_ = false;
 };
 
