@@ -146,7 +146,7 @@ Tally Explorer::run_transitions(const std::vector<Transition>& transitions, bool
   spread(transitions.size(), [&](size_t i) {
     const Transition& transition = transitions[i];
     std::string key;
-    for (const Deed& deed : transition.fresh.deeds) key += deed.yaml;
+    for (const Deed& deed : transition.fresh.deeds) key += deed.body;
     Baseline baseline;
     {
       const std::lock_guard lock(mutex);

@@ -9,7 +9,7 @@
 #include "providers/cloud.hpp"
 #include "providers/sim/sim_disk.hpp"
 #include "reconciler/store/store.hpp"
-#include "specs/resource.hpp"
+#include "reconciler/world.hpp"
 
 namespace trove::simulate {
 
@@ -55,7 +55,7 @@ struct Facts {
   std::set<std::string> lost_volumes;               // cloud ids that a fault took away
   std::vector<std::string> secrets;                 // canaries: in no value of the store
   // Generations that the truth has not been seen to match yet, by uid; a status may claim none of them.
-  std::map<std::string, std::map<int64_t, Resource>> unmet;
+  std::map<std::string, std::map<int64_t, std::shared_ptr<const Object>>> unmet;
   std::vector<std::string> broken;  // what a single commit broke, in words
 };
 

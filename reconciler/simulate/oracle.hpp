@@ -36,7 +36,8 @@ std::string specs_readable(const Facts& facts);
 
 // The whole state without ids, times, addresses and counts of rows: what must be alike after every way to get there.
 std::string normal_state(const Facts& facts);
-// Whether the cloud and the guests' disks are as this object's spec asks. nullopt: the kind says nothing about them.
-std::optional<bool> matches_truth(const Facts& facts, const Resource& resource);
+// Whether the cloud and the guests' disks are as this object's spec asks. nullopt: the kind says nothing about them, or
+// nothing follows the spec at the moment.
+std::optional<bool> matches_truth(const Facts& facts, const Object& object);
 
 }  // namespace trove::simulate

@@ -82,7 +82,7 @@ Result<Scenario> scenario_of(const Rehearsal& rehearsal, std::istream& in, Probl
   scenario.name = "files";
   scenario.doc = "what the files say";
   scenario.project.clear();
-  std::string all;
+  Value all = Value::list();
   std::set<std::string> flavors;
   int count = 0;
   for (const std::string& file : *files) {
@@ -100,7 +100,7 @@ Result<Scenario> scenario_of(const Rehearsal& rehearsal, std::istream& in, Probl
                     "the files speak of the projects " + scenario.project + " and " + resource->metadata.project,
                     "simulate one project at a time");
       if (resource->kind == "DatabaseInstance") flavors.insert(database_instance_spec(resource->spec).flavor);
-      all += "---\n" + dump_json(document) + "\n";
+      all.push_back(Value::map({{"source", shown}, {"object", document}}));
     }
   }
   if (!problems.empty()) return scenario;
@@ -111,7 +111,7 @@ Result<Scenario> scenario_of(const Rehearsal& rehearsal, std::istream& in, Probl
   for (const std::string& flavor : flavors)
     if (std::none_of(usual.flavors.begin(), usual.flavors.end(), [&](const Flavor& f) { return f.name == flavor; }))
       scenario.flavors.push_back({flavor, kFlavorMemoryMib, 2});
-  scenario.deeds.push_back({Millis{0}, std::move(all), {}});
+  scenario.deeds.push_back({Millis{0}, dump_json(Value::map({{"documents", std::move(all)}})), {}});
   return scenario;
 }
 

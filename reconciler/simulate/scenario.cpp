@@ -1,5 +1,8 @@
 #include "reconciler/simulate/scenario.hpp"
 
+#include "specs/json.hpp"
+#include "specs/yaml.hpp"
+
 namespace trove::simulate {
 namespace {
 
@@ -21,7 +24,7 @@ std::string user(std::string_view name, std::string_view of, std::string_view pa
                       "}, grants: [{privileges: [SELECT], on: \"orders.*\"}]");
 }
 
-Deed put_in(int64_t seconds, std::string yaml) { return {Millis{seconds * 1000}, std::move(yaml), {}, false}; }
+Deed put_in(int64_t seconds, const std::string& yaml) { return {Millis{seconds * 1000}, body_of(yaml), {}, false}; }
 Deed take_out(int64_t seconds, std::string kind, std::string name) {
   return {Millis{seconds * 1000}, "", {"p", std::move(kind), std::move(name)}, false};
 }
@@ -99,6 +102,13 @@ std::vector<Scenario> make() {
 }
 
 }  // namespace
+
+std::string body_of(const std::string& yaml) {
+  Value documents = Value::list();
+  for (Value& document : parse_yaml(yaml, "scenario").documents)
+    documents.push_back(Value::map({{"object", std::move(document)}}));
+  return dump_json(Value::map({{"documents", std::move(documents)}}));
+}
 
 const std::vector<Scenario>& scenarios() {
   static const std::vector<Scenario> all = make();

@@ -12,7 +12,7 @@ namespace trove::simulate {
 
 struct Deed {
   Millis at{0};
-  std::string yaml;        // applied when not empty
+  std::string body;        // of an apply: documents as JSON; "" = a deletion
   Key remove;              // deleted otherwise
   bool refused = false;    // the API has to refuse it
   std::string field = {};  // and to name this field when it does
@@ -24,6 +24,9 @@ struct Scenario {
   std::string project = "p";
   std::vector<Flavor> flavors;  // that the cloud has besides its own
 };
+
+// Documents of YAML as the body of an apply: read once, sent often.
+std::string body_of(const std::string& yaml);
 
 const std::vector<Scenario>& scenarios();
 const Scenario* find_scenario(std::string_view name);  // nullptr: there is none of this name

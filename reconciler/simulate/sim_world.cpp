@@ -333,10 +333,10 @@ Millis SimWorld::turn_person() {
   asking_ = true;
   try {
     answer =
-        deed.yaml.empty()
+        deed.body.empty()
             ? plane->ask("DELETE",
                          base + "/" + std::string(find_kind(deed.remove.kind)->plural) + "/" + deed.remove.name, "", "")
-            : plane->ask("POST", base + "/apply", deed.yaml, "application/yaml");
+            : plane->ask("POST", base + "/apply", deed.body, "application/json");
   } catch (const Crash&) {
     for (size_t i = 0; i < planes_.size(); ++i)
       if (planes_[i].get() == plane) down(i);
@@ -344,7 +344,7 @@ Millis SimWorld::turn_person() {
     return kPersonRetry;
   }
   asking_ = false;
-  const bool gone = deed.yaml.empty() && answer.status == 404;
+  const bool gone = deed.body.empty() && answer.status == 404;
   const bool accepted = (answer.status >= 200 && answer.status < 300) || gone;
   const bool refused = answer.status >= 400 && answer.status < 500 && answer.status != 409 && answer.status != 429;
   injector_.say("person", "deed " + std::to_string(deed_ + 1) + ": " + std::to_string(answer.status) +
@@ -413,7 +413,8 @@ void SimWorld::finish(RunResult& result) {
   result.violation = violation_;
   result.hash = trace_.hash();
   result.trace = trace_.text();
-  result.state = normal_state(facts_);
+  const bool as_clean = !violation_ && options_.clean && facts_.lost_volumes.empty();
+  result.state = as_clean ? options_.clean->state : normal_state(facts_);
   result.extent = injector_.counted();
   result.extent.length = std::max(changed_at_, disturbed_) - Millis{1'000'000} + kObservePeriod;
   result.calls = static_cast<int64_t>(cloud_.calls());

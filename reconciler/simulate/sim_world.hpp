@@ -53,6 +53,7 @@ struct RunResult {
 
 class SimWorld {
  public:
+  // `scenario` has to outlive the world.
   SimWorld(const Scenario& scenario, const Schedule& schedule, RunOptions options);
   ~SimWorld();
   RunResult run();
@@ -95,7 +96,7 @@ class SimWorld {
   void check_costs();
   void finish(RunResult& result);
 
-  Scenario scenario_;
+  const Scenario& scenario_;
   Schedule schedule_;
   RunOptions options_;
   SimClock clock_;

@@ -162,9 +162,9 @@ const SimDisk* disk_of_instance(const Facts& facts, const std::string& project, 
   return disk == facts.disks->end() ? nullptr : &disk->second;
 }
 
-bool instance_matches(const Facts& facts, const Resource& resource) {
-  const DatabaseInstanceSpec want = database_instance_spec(resource.spec);
-  const Server* server = server_of(facts, resource.metadata.uid, false);
+bool instance_matches(const Facts& facts, const Object& object) {
+  const auto& want = object.as<DatabaseInstanceSpec>();
+  const Server* server = server_of(facts, object.meta().uid, false);
   if (!server || server->flavor != want.flavor) return false;
   auto port = facts.ports->find(server->port_id);
   std::vector<std::string> cidrs = want.allowed_cidrs;
@@ -177,25 +177,25 @@ bool instance_matches(const Facts& facts, const Resource& resource) {
 
 }  // namespace
 
-std::optional<bool> matches_truth(const Facts& facts, const Resource& resource) {
-  if (resource.deleting()) return std::nullopt;
-  const auto object = make_object(resource);
-  const Common& common = common_of(object->spec);
+std::optional<bool> matches_truth(const Facts& facts, const Object& object) {
+  if (object.deleting()) return std::nullopt;
+  const Resource& resource = object.resource;
+  const Common& common = common_of(object.spec);
   if (common.observe_only || common.suspend) return std::nullopt;
-  if (resource.kind == "DatabaseInstance") return instance_matches(facts, resource);
+  if (resource.kind == "DatabaseInstance") return instance_matches(facts, object);
   if (resource.kind == "Volume") {
-    const auto& want = object->as<VolumeSpec>();
+    const auto& want = object.as<VolumeSpec>();
     for (const auto& [id, volume] : *facts.volumes)
       if (volume.token.uid == resource.metadata.uid && volume.size_gib >= want.size_gib) return true;
     return false;
   }
   if (resource.kind == "Database") {
-    const auto& want = object->as<DatabaseSpec>();
+    const auto& want = object.as<DatabaseSpec>();
     const SimDisk* disk = disk_of_instance(facts, resource.metadata.project, want.instance);
     return disk && disk->databases.contains(want.name);
   }
   if (resource.kind == "User") {
-    const auto& want = object->as<UserSpec>();
+    const auto& want = object.as<UserSpec>();
     const SimDisk* disk = disk_of_instance(facts, resource.metadata.project, want.instance);
     if (!disk) return false;
     for (const auto& [user, digest] : disk->users)

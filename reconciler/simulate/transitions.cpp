@@ -221,7 +221,7 @@ Scenario scenario_of(const Bed& bed, std::vector<std::pair<Millis, Value>> specs
   for (auto& [when, spec] : specs) {
     const bool first = scenario.deeds.empty();
     scenario.deeds.push_back(
-        {when, (first ? bed.environment : "") + document(bed, spec), {}, !first && !refused.empty(), refused});
+        {when, body_of((first ? bed.environment : "") + document(bed, spec)), {}, !first && !refused.empty(), refused});
   }
   return scenario;
 }

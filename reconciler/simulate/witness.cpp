@@ -15,6 +15,8 @@ constexpr size_t kShortestCanary = 8;
 // A look is asked for before the last one is worked through: what is written speaks of either.
 constexpr size_t kShownKept = 3;
 
+constexpr std::string_view kSyncedTrue = R"("type":"Synced","status":"True")";
+
 // The largest number that follows `label` anywhere in the text; 0 = none does.
 int64_t number_after(const std::string& text, std::string_view label) {
   int64_t largest = 0;
@@ -92,10 +94,8 @@ void Witness::put_spec(const Key& key, const std::string& value, Revision revisi
       facts_.broken.push_back(to_string(key) + " came back from its deletion");
   }
   if (resource.kind == "Secret") learn_secrets(resource);
-  if (matches_truth(facts_, resource) == false && !matched_when_shown(resource)) {
-    Resource wanted = resource;
-    facts_.unmet[resource.metadata.uid][resource.metadata.generation] = std::move(wanted);
-  }
+  if (auto object = make_object(resource); matches_truth(facts_, *object) == false && !matched_when_shown(*object))
+    facts_.unmet[resource.metadata.uid][resource.metadata.generation] = std::move(object);
   consent(resource, by_person);
   facts_.stored[key] = std::move(resource);
 }
@@ -113,12 +113,13 @@ void Witness::shown(const Inventory& seen) {
 }
 
 // A spec that asks for what the control plane has seen is in effect as far as it can know.
-bool Witness::matched_when_shown(const Resource& resource) {
-  if (resource.kind != "DatabaseInstance" && resource.kind != "Volume") return false;
+bool Witness::matched_when_shown(const Object& object) {
+  const std::string& kind = object.resource.kind;
+  if (kind != "DatabaseInstance" && kind != "Volume") return false;
   return std::any_of(shown_.begin(), shown_.end(), [&](const Truth& truth) {
     Facts then;
     then.look_at(truth);
-    return matches_truth(then, resource) == true;
+    return matches_truth(then, object) == true;
   });
 }
 
@@ -133,7 +134,8 @@ void Witness::put_status(const Key& key, const std::string& value) {
   // Read in full only when it could claim too much: most statuses speak of what has long been in effect.
   auto unmet = facts_.unmet.find(resource.metadata.uid);
   const int64_t claimed = number_after(value, "\"observedGeneration\":");
-  if (unmet == facts_.unmet.end() && claimed <= resource.metadata.generation) return;
+  const bool says_so = value.find(kSyncedTrue) != std::string::npos;
+  if ((unmet == facts_.unmet.end() || !says_so) && claimed <= resource.metadata.generation) return;
   const Value status = facts_.status_of(resource);
   if (status.empty()) return;  // of another uid: ignored by every reader
   const int64_t observed = status["observedGeneration"].int_or(0);
@@ -144,7 +146,7 @@ void Witness::put_status(const Key& key, const std::string& value) {
   const Condition* synced = find_condition(conditions, "Synced");
   const Condition* ready = find_condition(conditions, "Ready");
   if (synced && synced->status == "True" && ready && ready->status == "True" && unmet != facts_.unmet.end() &&
-      unmet->second.contains(observed) && !resource.deleting() && !matched_when_shown(unmet->second.at(observed)))
+      unmet->second.contains(observed) && !resource.deleting() && !matched_when_shown(*unmet->second.at(observed)))
     facts_.broken.push_back(to_string(key) + " says that generation " + std::to_string(observed) +
                             " is in effect, and it never was");
 }
@@ -223,7 +225,7 @@ void Witness::learn_secrets(const Resource& secret) {
 void Witness::looked() {
   for (auto& [uid, generations] : facts_.unmet) {
     for (auto newest = generations.rbegin(); newest != generations.rend(); ++newest) {
-      if (matches_truth(facts_, newest->second) != true) continue;
+      if (matches_truth(facts_, *newest->second) != true) continue;
       generations.erase(generations.begin(), generations.upper_bound(newest->first));
       break;
     }

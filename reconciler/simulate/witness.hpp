@@ -22,7 +22,7 @@ class Witness {
  private:
   void put_spec(const Key& key, const std::string& value, Revision revision, bool by_person);
   void put_status(const Key& key, const std::string& value);
-  bool matched_when_shown(const Resource& resource);
+  bool matched_when_shown(const Object& object);
   void removed(const Key& key);
   void consent(const Resource& resource, bool by_person);
   void learn_secrets(const Resource& secret);

@@ -13,8 +13,8 @@ inline bool chosen(const char* name) {
 
 }  // namespace trove::mutants
 
-#define MUTANT(name)                                          \
-  ([] {                                                       \
-    static const bool on = ::trove::mutants::chosen(name);    \
-    return on;                                                \
+#define MUTANT(name)                                       \
+  ([] {                                                    \
+    static const bool on = ::trove::mutants::chosen(name); \
+    return on;                                             \
   }())

@@ -52,8 +52,6 @@ void figure(const std::string& row, const std::string& scenario, const Tally& ta
        {"violated", tally.violated},
        {"strikes", tally.strikes},
        {"checked_twice", tally.checked_twice},
-       {"per_second", static_cast<int64_t>(static_cast<double>(tally.runs) / std::max(seconds, 1e-6))},
-       {"seconds", seconds},
        {"most_calls", tally.most_calls},
        {"longest_rest_s", tally.longest_rest.count() / 1000},
        {"slowest", to_string(tally.slowest)}});
