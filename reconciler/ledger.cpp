@@ -6,6 +6,7 @@ namespace trove {
 namespace {
 
 constexpr int kProofs = 2;
+constexpr Millis kLongestPause{300'000};
 
 Token first_of(const std::string& uid) { return {uid, "", 0}; }
 
@@ -31,6 +32,8 @@ void Ledger::sent(const Token& token, Millis now) {
   Intent intent;
   intent.what = *what;
   intent.since = now;
+  if (auto before = intents_.find(token); before != intents_.end()) intent.tries = before->second.tries;
+  ++intent.tries;
   intents_[token] = std::move(intent);
   note(token);
 }
@@ -64,9 +67,9 @@ void Ledger::refused(const Token& token) {
   if (found != intents_.end() && found->second.id.empty()) forget_one(token);
 }
 
-void Ledger::deleted(const Token& token, const std::string& id) {
+void Ledger::deleted(const Token& token, const std::string& id, Millis now) {
   auto found = intents_.find(token);
-  if (found != intents_.end() && found->second.id == id) found->second.deleted = true;
+  if (found != intents_.end() && found->second.id == id) found->second.deleted = true, found->second.asked = now;
   note(token);
 }
 
@@ -169,6 +172,19 @@ bool Ledger::doubtful(const std::string& uid, Sought::What what) const {
   for (auto it = open_.lower_bound(first_of(uid)); it != open_.end() && it->uid == uid; ++it)
     if (intents_.at(*it).what == what) return true;
   return false;
+}
+
+Time Ledger::ask_again(const Token& token) const {
+  auto found = intents_.find(token);
+  if (found == intents_.end()) return {};
+  return Time{std::max(found->second.since, found->second.asked).count()} + kAskAgain;
+}
+
+Time Ledger::try_again(const Token& token) const {
+  auto found = intents_.find(token);
+  if (found == intents_.end() || found->second.tries == 0) return {};
+  const Millis pause{std::min<int64_t>(int64_t{1000} << std::min(found->second.tries, 10), kLongestPause.count())};
+  return Time{found->second.since.count()} + pause;
 }
 
 const Intent* Ledger::newest(const std::string& uid, const std::string& role, Token* token) const {

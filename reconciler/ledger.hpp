@@ -15,12 +15,15 @@ namespace trove {
 // A create that was never answered may still arrive. Ports and servers are refused by their MAC, port and volume when
 // they arrive twice; a volume has nothing of that kind, so it is waited for as long as a cloud may work on a request.
 inline constexpr Millis kLatePatience{60'000};
-inline constexpr Millis kProofGap{1'000};  // two looks that are one proof each are at least so far apart
+inline constexpr Millis kAskAgain{60'000};  // a delete that hangs
+inline constexpr Millis kProofGap{1'000};   // two looks that are one proof each are at least so far apart
 
 struct Intent {
   Sought::What what = Sought::What::server;
   std::string id;        // "" = sent and never answered
   Millis since{0};       // monotonic: when it was sent, or read from the store
+  Millis asked{0};       // monotonic: when its deletion was asked for last
+  int tries = 0;         // how often it was sent since the start
   Millis proven{0};      // monotonic: the last proof
   int proofs = 0;        // direct looks in a row that did not find it
   bool listed = false;   // the newest whole list has it
@@ -38,7 +41,7 @@ class Ledger {
   void sent(const Token& token, Millis now);
   void created(const Token& token, std::string id, Millis now);
   void refused(const Token& token);  // surely not made
-  void deleted(const Token& token, const std::string& id);
+  void deleted(const Token& token, const std::string& id, Millis now);
   void forget(const std::string& uid);
   void forget_one(const Token& token);
 
@@ -58,6 +61,10 @@ class Ledger {
   bool doubtful(const std::string& uid, Sought::What what) const;
   // The newest incarnation of a role that was ever asked for; null = none.
   const Intent* newest(const std::string& uid, const std::string& role, Token* token) const;
+  // Steady time from which a deletion that did not end may be asked for again.
+  Time ask_again(const Token& token) const;
+  // Steady time from which a create that ended in error may be tried again: later each time.
+  Time try_again(const Token& token) const;
   const std::map<Token, Intent>& intents() const { return intents_; }
 
  private:

@@ -134,7 +134,8 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  if (seen.is_known()) return refuse("a volume with this token exists");
                  auto object = owner(whole, world, a.token.uid);
                  if (!object) return tl::unexpected(object.error());
-                 if (!(*object)->resource.status["id"].text().empty())
+                 if (!(*object)->resource.status["id"].text().empty() &&
+                     !(*object)->resource.status["unused"].bool_or(false))
                    return refuse("a volume that had data is not replaced by an empty one");
                  return {};
                },
@@ -162,6 +163,9 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  // A second one from a create that was answered late: empty, for it was never attached, while the one
                  // that the object is bound to is there.
                  const std::string& bound = (*fresh)->status["id"].text();
+                 // One that cinder failed to make, and that by our own record was never of use.
+                 if ((*volume)->status == CloudVolume::Status::error && (*fresh)->status["unused"].bool_or(false))
+                   return {};
                  if (!bound.empty() && a.id != bound && (*volume)->status == CloudVolume::Status::available)
                    if (const CloudVolume* kept = by_id(cloud.volumes, bound); kept && kept->token == a.token) return {};
                  if (!(*fresh)->deleting() || (*fresh)->spec["deletionPolicy"].text() != "Delete")

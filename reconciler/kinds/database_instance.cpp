@@ -52,6 +52,13 @@ Plan plan_deletion(Ladder& ladder) {
       return act(
           {CloudAction{DeleteServer{server->token, server->id}}, {}, Change::none, "the database stops for good"},
           "deleting server " + server->id);
+  for (const Server* server : servers) {
+    const Time again = world.ledger->ask_again(server->token);
+    if (world.steady >= again)
+      return act({CloudAction{DeleteServer{server->token, server->id}}, {}, Change::none},
+                 "server " + server->id + " does not go; asking again");
+    ladder.plan.wake = world.at(again);
+  }
   if (!servers.empty()) return wait("nova deletes the server");
   if (world.servers_doubtful(object.meta().uid)) return wait("making sure that the server is gone");
   for (const Key& key : world.referrers(object.key())) {
@@ -165,8 +172,13 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
     port_meanwhile(ladder);
     return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
   }
+  if (seen->status == CloudVolume::Status::error && volume->resource.status["unused"].bool_or(false))
+    return ladder.wait("WaitingForDependency", "volume " + key.name + " could not be made; it is made again");
   if (seen->status == CloudVolume::Status::error)
     return ladder.stall({"CLOUD_DEPENDENCY", "CloudOperator", "cinder reports volume " + key.name + " in error"});
+  if (seen->status == CloudVolume::Status::error_extending || seen->status == CloudVolume::Status::error_deleting)
+    return ladder.stall({"CLOUD_DEPENDENCY", "CloudOperator",
+                         "cinder reports volume " + key.name + " in " + std::string(to_string(seen->status))});
   if (seen->status == CloudVolume::Status::creating) port_meanwhile(ladder);
   if (seen->status == CloudVolume::Status::creating || seen->status == CloudVolume::Status::deleting)
     return ladder.wait("WaitingForDependency", "volume " + key.name + ": " + std::string(to_string(seen->status)));
@@ -209,6 +221,13 @@ std::optional<Plan> server_rung(Ladder& ladder) {
                         "server " + surplus->id + " carries the same token as " + ladder.server->id);
   const int64_t last = ladder.before["incarnation"].int_or(0);
   if (!ladder.server) {
+    for (const Server* old : servers) {
+      const Time again = world.ledger->ask_again(old->token);
+      if (world.steady >= again)
+        return ladder.act({CloudAction{DeleteServer{old->token, old->id}}, {}, Change::none}, "ReplacingServer",
+                          "server " + old->id + " does not go; asking again");
+      ladder.plan.wake = world.at(again);
+    }
     if (!servers.empty()) return ladder.wait("WaitingForNova", "nova deletes the old server");
     if (world.servers_doubtful(object.meta().uid))
       return ladder.unknown("the cloud's servers are not known for certain: " + world.doubt());

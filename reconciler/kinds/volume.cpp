@@ -55,6 +55,12 @@ Plan plan_volume(const Object& object, const World& world) {
     plan.waiting_message = "the cloud's volumes are not known for certain: " + world.doubt();
     return plan;
   }
+  // Made by us and never yet seen to be of use: then it holds nothing.
+  const bool making =
+      seen.is_known() && (seen->status == CloudVolume::Status::creating || seen->status == CloudVolume::Status::error);
+  const bool unused =
+      object.resource.status["unused"].bool_or(false) && seen.is_known() && making && seen->server_id.empty();
+  if (unused) status.fields().set("unused", true);
   if (seen.is_known()) {
     status.fields().set("id", seen->id);
     status.fields().set("size", seen->size_gib);
@@ -90,7 +96,8 @@ Plan plan_volume(const Object& object, const World& world) {
     status.synced(false, "Suspended", "spec.suspend is true");
     return converged(status);
   }
-  if (seen.is_absent() && !bound.empty()) {
+  const bool remade = seen.is_absent() && object.resource.status["unused"].bool_or(false);
+  if (seen.is_absent() && !bound.empty() && !remade) {
     // An empty volume in place of a lost one would look like a healthy database without its data.
     status.phase("LOST").ready(false, "TerminalError", "volume " + bound + " is gone from the cloud");
     status.stalled({"DATA_SAFETY_HOLD", "User",
@@ -105,6 +112,13 @@ Plan plan_volume(const Object& object, const World& world) {
   }
   if (seen.is_absent()) {
     status.phase("CREATING").ready(false, "Progressing", "the volume does not exist yet");
+    status.fields().set("unused", true);
+    status.fields().set("id", "");
+    if (const Time again = world.ledger->try_again(token); remade && world.steady < again) {
+      Plan plan = wait(status, "WaitingForCinder", "cinder could not make the volume; it is tried again");
+      plan.wake = world.at(again);
+      return plan;
+    }
     return act(status,
                {CloudAction{CreateVolume{token, object.meta().project, object.meta().name, want.size_gib, want.type}},
                 object.key()},
@@ -118,6 +132,10 @@ Plan plan_volume(const Object& object, const World& world) {
       status.ready(false, "Progressing", "cinder says " + std::string(to_string(seen->status)));
       return wait(status, "WaitingForCinder", "cinder says " + std::string(to_string(seen->status)));
     case CloudVolume::Status::error:
+      if (unused)
+        return act(status, {CloudAction{DeleteVolume{seen->token, seen->id}}, object.key(), Change::none}, "Remaking",
+                   "cinder could not make the volume; it never held anything");
+      [[fallthrough]];
     case CloudVolume::Status::error_deleting:
     case CloudVolume::Status::error_extending:
       status.ready(false, "TerminalError", "cinder says error");

@@ -723,15 +723,16 @@ void Loop::take(Done done) {
 // Into the ledger's memory; run_action() has written the store's.
 void Loop::note_outcome(const CloudAction& action, const Result<Outcome>& outcome) {
   Ledger& ledger = world_.edit_ledger();
+  const Millis now = clock_.monotonic();
   if (const Token* token = created_token(action)) {
     if (outcome)
       ledger.created(*token, outcome->id, clock_.monotonic());
     else if (surely_not_done(outcome.error().code))
       ledger.refused(*token);
   } else if (outcome) {
-    if (const auto* a = std::get_if<DeletePort>(&action)) ledger.deleted(a->token, a->id);
-    if (const auto* a = std::get_if<DeleteVolume>(&action)) ledger.deleted(a->token, a->id);
-    if (const auto* a = std::get_if<DeleteServer>(&action)) ledger.deleted(a->token, a->id);
+    if (const auto* a = std::get_if<DeletePort>(&action)) ledger.deleted(a->token, a->id, now);
+    if (const auto* a = std::get_if<DeleteVolume>(&action)) ledger.deleted(a->token, a->id, now);
+    if (const auto* a = std::get_if<DeleteServer>(&action)) ledger.deleted(a->token, a->id, now);
   }
 }
 
