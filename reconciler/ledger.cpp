@@ -68,8 +68,9 @@ void Ledger::refused(const Token& token) {
 }
 
 void Ledger::deleted(const Token& token, const std::string& id, Millis now) {
+  asked_[id] = now;
   auto found = intents_.find(token);
-  if (found != intents_.end() && found->second.id == id) found->second.deleted = true, found->second.asked = now;
+  if (found != intents_.end() && found->second.id == id) found->second.deleted = true;
   note(token);
 }
 
@@ -117,6 +118,11 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
     intent.proofs = 0;
   };
   for (const Server& s : seen.servers) found(s.token, s.id);
+  if (seen.servers_known)
+    std::erase_if(asked_, [&](const auto& entry) {
+      return std::none_of(seen.servers.begin(), seen.servers.end(),
+                          [&](const Server& s) { return s.id == entry.first; });
+    });
   for (const CloudVolume& v : seen.volumes) found(v.token, v.id);
   for (const Port& p : seen.ports) found(p.token, p.id);
   for (const Sought& absent : seen.absent) {
@@ -174,10 +180,9 @@ bool Ledger::doubtful(const std::string& uid, Sought::What what) const {
   return false;
 }
 
-Time Ledger::ask_again(const Token& token) const {
-  auto found = intents_.find(token);
-  if (found == intents_.end()) return {};
-  return Time{std::max(found->second.since, found->second.asked).count()} + kAskAgain;
+Time Ledger::ask_again(const std::string& server_id) const {
+  auto found = asked_.find(server_id);
+  return found == asked_.end() ? Time{} : Time{found->second.count()} + kAskAgain;
 }
 
 Time Ledger::try_again(const Token& token) const {

@@ -22,7 +22,6 @@ struct Intent {
   Sought::What what = Sought::What::server;
   std::string id;        // "" = sent and never answered
   Millis since{0};       // monotonic: when it was sent, or read from the store
-  Millis asked{0};       // monotonic: when its deletion was asked for last
   int tries = 0;         // how often it was sent since the start
   Millis proven{0};      // monotonic: the last proof
   int proofs = 0;        // direct looks in a row that did not find it
@@ -62,7 +61,7 @@ class Ledger {
   // The newest incarnation of a role that was ever asked for; null = none.
   const Intent* newest(const std::string& uid, const std::string& role, Token* token) const;
   // Steady time from which a deletion that did not end may be asked for again.
-  Time ask_again(const Token& token) const;
+  Time ask_again(const std::string& server_id) const;
   // Steady time from which a create that ended in error may be tried again: later each time.
   Time try_again(const Token& token) const;
   const std::map<Token, Intent>& intents() const { return intents_; }
@@ -70,7 +69,8 @@ class Ledger {
  private:
   void note(const Token& token);  // after a change of its intent
   std::map<Token, Intent> intents_;
-  std::set<Token> open_;  // neither listed nor proven gone: few, and asked for by every plan
+  std::map<std::string, Millis> asked_;  // servers by id: when their deletion was asked for last
+  std::set<Token> open_;                 // neither listed nor proven gone: few, and asked for by every plan
 };
 
 }  // namespace trove

@@ -53,7 +53,7 @@ Plan plan_deletion(Ladder& ladder) {
           {CloudAction{DeleteServer{server->token, server->id}}, {}, Change::none, "the database stops for good"},
           "deleting server " + server->id);
   for (const Server* server : servers) {
-    const Time again = world.ledger->ask_again(server->token);
+    const Time again = world.ledger->ask_again(server->id);
     if (world.steady >= again)
       return act({CloudAction{DeleteServer{server->token, server->id}}, {}, Change::none},
                  "server " + server->id + " does not go; asking again");
@@ -222,7 +222,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
   const int64_t last = ladder.before["incarnation"].int_or(0);
   if (!ladder.server) {
     for (const Server* old : servers) {
-      const Time again = world.ledger->ask_again(old->token);
+      const Time again = world.ledger->ask_again(old->id);
       if (world.steady >= again)
         return ladder.act({CloudAction{DeleteServer{old->token, old->id}}, {}, Change::none}, "ReplacingServer",
                           "server " + old->id + " does not go; asking again");

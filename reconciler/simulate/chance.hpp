@@ -4,6 +4,7 @@
 
 namespace trove::simulate {
 
+inline constexpr Millis kStart{1'000'000};        // the monotonic clock's first reading
 inline constexpr Time kEpoch{1'790'510'400'000};  // 2026-09-27T12:00:00Z
 
 class SimClock final : public Clock {
@@ -18,7 +19,6 @@ class SimClock final : public Clock {
   void jump_wall(Millis by) { wall_ = wall_ + by; }
 
  private:
-  static constexpr Millis kStart{1'000'000};
   Time wall_ = kEpoch;
   Millis monotonic_ = kStart;
 };

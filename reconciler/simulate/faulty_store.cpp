@@ -42,6 +42,10 @@ Result<Revision> FaultyStore::commit(const Txn& txn) {
   if (!done) return refuse(done.error().code, done.error().message);
   injector_.say(plane_, "commit " + std::to_string(n) + " " + subject);
   committed_(txn, *done);
+  if (injector_.aimed(Kind::compact, n)) {
+    injector_.say(plane_, "the store forgets its history");
+    (void)inner_.compact(*done + 1);
+  }
   injector_.boundary(plane_, "c4", subject);
   if (injector_.aimed(Kind::ambiguous, n)) return refuse(Code::outcome_unknown, "the answer of the store is lost");
   return done;

@@ -38,11 +38,27 @@ Result<void> Plane::start() {
   return {};
 }
 
+// The history that the watch needed is gone: the loop is given everything, as the threads around it do.
+void Plane::read_again() {
+  const Revision revision = store_.revision();
+  auto watch = store_.watch("/spec/", prefix_end("/spec/"), revision);
+  auto page = store_.range("/spec/", prefix_end("/spec/"), 0);
+  if (!watch || !page) return;
+  watch_ = std::move(*watch);
+  std::vector<StoreEvent> all;
+  for (KeyValue& item : page->items)
+    all.push_back({item.modified, std::move(item.key), std::move(item.value), false, item.created});
+  loop_.deliver_all(std::move(all), revision);
+}
+
 Millis Plane::turn() {
   const Inside inside(inside_);
   WatchBatch batch = watch_->next(Millis{0});
   const bool news = !batch.events.empty() || batch.compacted;
-  if (news) loop_.deliver(std::move(batch));
+  if (batch.compacted)
+    read_again();
+  else if (news)
+    loop_.deliver(std::move(batch));
   const Millis wait = loop_.step();
   return news ? Millis{0} : wait;
 }

@@ -44,6 +44,8 @@ class Plane {
   bool inside() const { return inside_; }  // its code is on the stack: it is paused in the middle of an effect
 
  private:
+  void read_again();
+
   std::string name_;
   FaultyStore store_;
   FaultyCloud cloud_;

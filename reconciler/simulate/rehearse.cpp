@@ -179,7 +179,7 @@ std::vector<std::string_view> all_invariants() {
   std::vector<std::string_view> names;
   for (const Invariant& invariant : invariants()) names.push_back(invariant.name);
   for (const Invariant& invariant : final_invariants()) names.push_back(invariant.name);
-  for (std::string_view name : {"same-end", "rest", "soon", "thrifty"}) names.push_back(name);
+  for (std::string_view name : {"same-end", "rest", "stays", "soon", "thrifty"}) names.push_back(name);
   return names;
 }
 

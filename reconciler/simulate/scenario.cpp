@@ -98,6 +98,10 @@ std::vector<Scenario> make() {
                                       "datastore: {type: memcached}, flavor: db.tiny, "
                                       "maintenance: {disruptiveChanges: Immediate}")),
                   take_out(50, "DatabaseInstance", "sessions"), take_out(50, "User", "web")}});
+  std::string fleet;
+  for (const char* name : {"one", "two", "three", "four", "five"})
+    fleet += document("DatabaseInstance", name, "datastore: {type: memcached}, flavor: db.nano");
+  all.push_back({"fleet", "five at once: more than the brake lets be replaced within a minute", {put_in(0, fleet)}});
   return all;
 }
 

@@ -42,7 +42,10 @@ struct Fault {
     detach,
     quota,
     foreign,
-    user_edit
+    user_edit,
+    compact,
+    unlucky,
+    lose_all
   } kind = Kind::crash;
   std::string which;  // a service or a list, where the kind has one
   int64_t at = 0;     // a number of things counted from 1, or milliseconds from the start: see FaultRow

@@ -61,13 +61,13 @@ class SimWorld {
  private:
   struct Guest {
     SimGuest agent;
-    Token token;
-    std::string name, bearer;
+    Token token = {};
+    std::string name = {}, bearer = {};
     bool news = true;   // something happened that it has not looked at
     bool heard = true;  // a control plane answers it
-    std::optional<SimGuest> clone;
+    std::optional<SimGuest> clone = {};
     Millis clone_until{0}, clone_speaks{0};
-    std::optional<Millis> down_since;  // had been up
+    std::optional<Millis> down_since = {};  // had been up
     bool was_up = false;
   };
   // The cloud behind every control plane's network.
@@ -85,6 +85,8 @@ class SimWorld {
   Millis turn(const Plane* except);
   Millis turn_planes(const Plane* except);
   Millis turn_guests();
+  Millis turn_guest(Guest& guest, Plane* plane);  // null: no control plane answers
+  Millis turn_clone(Guest& guest, Plane* plane);
   static std::string server_line(const std::string& server, const guest::Report& report);
   Millis turn_person();
   void write_rows();
@@ -94,6 +96,7 @@ class SimWorld {
   bool at_rest();
   void rest();
   void check_costs();
+  void linger();
   void finish(RunResult& result);
 
   const Scenario& scenario_;
@@ -130,6 +133,8 @@ class SimWorld {
   std::optional<Violation> violation_;
 };
 
+// One key for all worlds of a program. It protects nothing: what is sealed with it ends with the run.
+const Sealer& simulation_sealer();
 // A run without faults, of this scenario.
 Baseline learn(const Scenario& scenario, uint64_t seed);
 

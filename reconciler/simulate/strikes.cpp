@@ -8,7 +8,6 @@ namespace trove::simulate {
 namespace {
 
 using Kind = Fault::Kind;
-constexpr Millis kStart{1'000'000};
 constexpr Millis kBeforeRevert{4'000};
 constexpr const char* kEdited = "10.77.0.0/16";
 constexpr const char* kForeignUid = "11111111-2222-4333-8444-555555555555";
@@ -36,6 +35,8 @@ void SimWorld::plan_faults() {
       case Kind::clone:
       case Kind::slow:
       case Kind::quota:
+      case Kind::unlucky:
+      case Kind::lose_all:
         at(when, [this, fault] { strike(fault); });
         break;
       case Kind::user_edit:
@@ -114,6 +115,13 @@ void SimWorld::strike(const Fault& fault) {
         return done(id);
       }
       return;
+    case Kind::lose_all: {
+      std::vector<std::string> all;
+      for (const auto& [id, server] : cloud_.servers())
+        if (!facts_.foreign.contains(id)) all.push_back(id);
+      for (const std::string& id : all) cloud_.lose_server(id);
+      return done(std::to_string(all.size()) + " servers");
+    }
     case Kind::stop_server:
       if (const std::string id = first_server(false);
           !id.empty() && cloud_.find_server(id)->status == Server::Status::active) {
@@ -206,6 +214,21 @@ void SimWorld::strike(const Fault& fault) {
         disturbed_ = clock_.monotonic();
       });
       return done("is exhausted for " + std::to_string(fault.value) + " ms");
+    }
+    case Kind::unlucky: {
+      const auto set = [this](const std::string& what, int per_mille) {
+        SimOptions& chances = cloud_.options();
+        (what == "build"    ? chances.server_error
+         : what == "resize" ? chances.resize_error
+         : what == "create" ? chances.volume_error
+                            : chances.stuck_delete) = per_mille;
+      };
+      set(fault.which, 500);
+      at(clock_.monotonic() + Millis{fault.value}, [this, set, fault] {
+        set(fault.which, 0);
+        disturbed_ = clock_.monotonic();
+      });
+      return done(fault.which + " for " + std::to_string(fault.value) + " ms");
     }
     default:
       return;

@@ -1,11 +1,11 @@
 #include "reconciler/store/file_lock.hpp"
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
-#include <filesystem>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
 
 namespace trove {
 
@@ -45,7 +45,7 @@ Result<void> sync_directory(const std::filesystem::path& directory) {
 Result<void> make_directories(const std::filesystem::path& directory) {
   struct stat st {};
   if (::stat(directory.c_str(), &st) == 0) return {};
-  const auto above = directory_of(directory);   // ends at "." or "/", which are there
+  const auto above = directory_of(directory);  // ends at "." or "/", which are there
   if (auto ok = make_directories(above); !ok) return ok;
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) return failed("make the directory", directory);
   return sync_directory(above);
@@ -83,7 +83,7 @@ Result<void> prepare_private_file(const std::string& path) {
   const auto directory = directory_of(path);
   if (auto ok = make_directories(directory); !ok) return ok;
   struct statfs fs {};
-  (void)::statfs(directory.c_str(), &fs);   // what is wrong with it, opening the file will tell
+  (void)::statfs(directory.c_str(), &fs);  // what is wrong with it, opening the file will tell
   const auto type = static_cast<unsigned long>(fs.f_type) & 0xffffffffUL;
   if (type == kNfsMagic || type == kCifsMagic || type == kSmb2Magic)
     return fail(Code::invalid, directory.string() + " is on a network file system", "put the database on a local disk");

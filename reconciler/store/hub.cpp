@@ -32,12 +32,12 @@ class WatchHub::Watcher final : public Watch {
     return event != commit.events.end() && in_range(event->key, first_, last_);
   }
 
-  const std::shared_ptr<WatchHub> hub_;   // shared: a watch may outlive its store
+  const std::shared_ptr<WatchHub> hub_;  // shared: a watch may outlive its store
   const std::string first_, last_;
   std::condition_variable wake_;
   // Guarded by hub_->mutex_.
-  Revision position_ = 0;      // everything up to here was delivered, or did not concern this watcher
-  bool pending_ = false;       // there may be something for it after position_
+  Revision position_ = 0;  // everything up to here was delivered, or did not concern this watcher
+  bool pending_ = false;   // there may be something for it after position_
   bool compacted_ = false;
   bool cancelled_ = false;
 };
@@ -63,7 +63,7 @@ void WatchHub::publish(std::vector<Committed> commits) {
         watcher->pending_ = true;
         watcher->wake_.notify_all();
       } else {
-        watcher->position_ = commit.revision;   // keeps idle watchers out of the log
+        watcher->position_ = commit.revision;  // keeps idle watchers out of the log
       }
     }
     window_events_ += commit.events.size();
@@ -120,9 +120,8 @@ WatchBatch WatchHub::next(Watcher& watcher, Millis wait) {
   }
   // A wait of nothing must not ask the kernel: even a deadline in the past costs a sleep of its timer's slack.
   if (wait > Millis{0})
-    watcher.wake_.wait_for(lock, wait, [&] {
-      return watcher.pending_ || watcher.cancelled_ || watcher.compacted_ || closed_;
-    });
+    watcher.wake_.wait_for(lock, wait,
+                           [&] { return watcher.pending_ || watcher.cancelled_ || watcher.compacted_ || closed_; });
   while (watcher.pending_ && !watcher.cancelled_ && !watcher.compacted_ && !closed_ && batch.events.empty()) {
     if (watcher.position_ + 1 < floor_) {
       watcher.compacted_ = true;

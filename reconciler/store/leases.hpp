@@ -31,7 +31,7 @@ class LeaseTable {
   };
   const Clock& clock_;
   mutable std::mutex mutex_;
-  std::map<uint64_t, Entry> leases_;   // guarded by mutex_
+  std::map<uint64_t, Entry> leases_;  // guarded by mutex_
 };
 
 }  // namespace trove

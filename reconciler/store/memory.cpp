@@ -102,15 +102,13 @@ class MemoryStore final : public Store, private ChangeLog {
     if (auto ok = may_wait(); !ok) return ok;
     const std::lock_guard lock(mutex_);
     if (auto ok = check_compact(before, revision_); !ok) return ok;
-    while (log_.front().revision < before) forget_oldest();   // the newest stays: it is not before itself
+    while (log_.front().revision < before) forget_oldest();  // the newest stays: it is not before itself
     if (before > floor_) floor_ = before;
     hub_->set_floor(floor_);
     return {};
   }
 
-  Result<void> backup(const std::string&) override {
-    return fail(Code::invalid, "a store in memory has no backup");
-  }
+  Result<void> backup(const std::string&) override { return fail(Code::invalid, "a store in memory has no backup"); }
 
   Revision revision() override {
     const std::lock_guard lock(mutex_);
@@ -128,7 +126,7 @@ class MemoryStore final : public Store, private ChangeLog {
   // A callback that runs now on this thread, and the commits that it asked for.
   struct Answering {
     const MemoryStore* store;
-    Answering* outer;   // of another store
+    Answering* outer;  // of another store
     std::deque<std::pair<Txn, std::function<void(Result<Revision>)>>> later;
   };
   static thread_local Answering* answering;
@@ -165,8 +163,10 @@ class MemoryStore final : public Store, private ChangeLog {
 
     Committed commit{revision_ + 1};
     for (const Op* op : *ops) {
-      if (op->kind == Op::Kind::put) put(*op, commit);
-      else remove(op->key, commit);
+      if (op->kind == Op::Kind::put)
+        put(*op, commit);
+      else
+        remove(op->key, commit);
     }
     publish(std::move(commit));
     if (!txn.id.empty()) {
@@ -251,8 +251,7 @@ class MemoryStore final : public Store, private ChangeLog {
   }
 
   // ChangeLog; without mutex_ held.
-  Result<Slice> read_log(const std::string& first, const std::string& last, Revision after,
-                         Revision through) override {
+  Result<Slice> read_log(const std::string& first, const std::string& last, Revision after, Revision through) override {
     const std::lock_guard lock(mutex_);
     Slice slice;
     slice.compacted = after + 1 < floor_;
@@ -281,9 +280,9 @@ class MemoryStore final : public Store, private ChangeLog {
 
   const Clock& clock_;
   const StoreBounds bounds_;
-  std::mutex mutex_;   // taken before the hub's, never after it
+  std::mutex mutex_;  // taken before the hub's, never after it
   LeaseTable leases_;
-  const std::shared_ptr<WatchHub> hub_;   // shared with the watches, which may outlive the store
+  const std::shared_ptr<WatchHub> hub_;  // shared with the watches, which may outlive the store
   // All below guarded by mutex_.
   std::map<std::string, KeyValue> values_;
   std::map<uint64_t, std::set<std::string>> lease_keys_;

@@ -1,12 +1,12 @@
 #include "reconciler/store/seal.hpp"
-#include <cerrno>
-#include <cstring>
 #include <fcntl.h>
-#include <memory>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstring>
+#include <memory>
 #include "reconciler/store/file_lock.hpp"
 #include "specs/core/digest.hpp"
 
@@ -84,7 +84,7 @@ Result<Secret> read_key(int fd, const std::string& path) {
     return fail(Code::denied, "the key file " + path + " is not a regular file");
   if ((st.st_mode & 077) != 0)
     return fail(Code::denied, "the key file " + path + " can be read by others than its owner", "chmod 600 " + path);
-  std::string text(2 * kKeyBytes + 2, '\0');   // one more than allowed
+  std::string text(2 * kKeyBytes + 2, '\0');  // one more than allowed
   const ssize_t n = ::pread(fd, text.data(), text.size(), 0);
   if (n < 0) return failed("read", path);
   std::string_view digits(text.data(), static_cast<size_t>(n));
@@ -123,16 +123,15 @@ std::string Sealer::seal(const Secret& plain, std::string_view place, Rng& rng) 
   auto cipher = new_cipher();
   TROVE_CHECK(cipher != nullptr);
   int n = 0;
-  const bool ok =
-      EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, bytes(std::string_view(key_.reveal())),
-                         bytes(std::string_view(nonce))) == 1 &&
-      EVP_EncryptUpdate(cipher.get(), nullptr, &n, bytes(place), static_cast<int>(place.size())) == 1 &&
-      EVP_EncryptUpdate(cipher.get(), bytes(sealed) + kNonceBytes, &n, bytes(std::string_view(text)),
-                        static_cast<int>(text.size())) == 1 &&
-      EVP_EncryptFinal_ex(cipher.get(), bytes(sealed) + kNonceBytes + text.size(), &n) == 1 &&
-      EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes,
-                          bytes(sealed) + kNonceBytes + text.size()) == 1;
-  TROVE_CHECK(ok);   // OpenSSL cannot fail here but for lack of memory
+  const bool ok = EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, bytes(std::string_view(key_.reveal())),
+                                     bytes(std::string_view(nonce))) == 1 &&
+                  EVP_EncryptUpdate(cipher.get(), nullptr, &n, bytes(place), static_cast<int>(place.size())) == 1 &&
+                  EVP_EncryptUpdate(cipher.get(), bytes(sealed) + kNonceBytes, &n, bytes(std::string_view(text)),
+                                    static_cast<int>(text.size())) == 1 &&
+                  EVP_EncryptFinal_ex(cipher.get(), bytes(sealed) + kNonceBytes + text.size(), &n) == 1 &&
+                  EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, kTagBytes,
+                                      bytes(sealed) + kNonceBytes + text.size()) == 1;
+  TROVE_CHECK(ok);  // OpenSSL cannot fail here but for lack of memory
   return std::string(kPrefix) + base64(sealed);
 }
 
@@ -146,7 +145,7 @@ Result<Secret> Sealer::unseal(std::string_view sealed, std::string_view place) c
       raw.size() < kNonceBytes + kTagBytes)
     return refuse();
   const size_t length = raw.size() - kNonceBytes - kTagBytes;
-  std::string text(length + 1, '\0');   // never empty: EVP takes a null output for additional data
+  std::string text(length + 1, '\0');  // never empty: EVP takes a null output for additional data
   auto cipher = new_cipher();
   TROVE_CHECK(cipher != nullptr);
   int n = 0;

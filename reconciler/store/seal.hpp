@@ -14,8 +14,8 @@ class Sealer {
   // Reads the key file, or makes it (0600, O_EXCL, fsynced) when absent and `create`. denied when its mode is wider
   // than 0600, corrupt when it is not 32 bytes in hexadecimal digits, not_found when absent and not to be made.
   static Result<Sealer> open(const std::string& key_file, bool create, Rng& rng);
-  std::string seal(const Secret& plain, std::string_view place, Rng& rng) const;        // "sealed:v1:<base64>"
-  Result<Secret> unseal(std::string_view sealed, std::string_view place) const;         // corrupt when it does not open
+  std::string seal(const Secret& plain, std::string_view place, Rng& rng) const;  // "sealed:v1:<base64>"
+  Result<Secret> unseal(std::string_view sealed, std::string_view place) const;   // corrupt when it does not open
   // A stable secret derived from the master key for one purpose ("guest-token:<server>"); hex, 64 characters.
   Secret derive(std::string_view purpose) const;
 

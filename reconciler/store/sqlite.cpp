@@ -19,24 +19,24 @@ namespace trove {
 
 namespace {
 
-constexpr size_t kMaxQueued = 4'096;               // requests; the next one is throttled
-constexpr size_t kMaxQueuedBytes = 128u << 20;     // one transaction of any size is always accepted into an empty queue
-constexpr size_t kMaxBatch = 1'024;                // requests in one COMMIT
+constexpr size_t kMaxQueued = 4'096;            // requests; the next one is throttled
+constexpr size_t kMaxQueuedBytes = 128u << 20;  // one transaction of any size is always accepted into an empty queue
+constexpr size_t kMaxBatch = 1'024;             // requests in one COMMIT
 constexpr size_t kMaxBatchBytes = 16u << 20;
-constexpr Millis kQuiet{250};                      // no request for so long: time for upkeep; also the leases' tick
+constexpr Millis kQuiet{250};  // no request for so long: time for upkeep; also the leases' tick
 constexpr Millis kBusyUpkeep{1};
-constexpr Millis kProbe{1'000};                    // after a failed write
+constexpr Millis kProbe{1'000};  // after a failed write
 constexpr Millis kIdle{30'000};
 
 using Done = std::function<void(Result<uint64_t>)>;
 
 struct Request {
   enum class Kind { commit, grant, revoke, compact, backup } kind = Kind::commit;
-  Txn owned = {};                       // of commit_async; commit() lends its caller's
-  const Txn* txn = nullptr;             // null: `owned`
+  Txn owned = {};            // of commit_async; commit() lends its caller's
+  const Txn* txn = nullptr;  // null: `owned`
   std::vector<const Op*> ops = {};
-  std::optional<Error> refused = {};    // by check_txn
-  uint64_t number = 0;                  // the lease, the revision, or the time to live
+  std::optional<Error> refused = {};  // by check_txn
+  uint64_t number = 0;                // the lease, the revision, or the time to live
   std::string path = {};
   size_t bytes = 0;
   Done done = {};
@@ -114,7 +114,7 @@ class SqliteStore final : public Store, private ChangeLog {
   }
   Result<std::unique_ptr<Watch>> watch(const std::string& first, const std::string& last, Revision after) override {
     Revision newest = revision_;
-    if (after > newest) {   // a reader may have seen a commit that is about to be published
+    if (after > newest) {  // a reader may have seen a commit that is about to be published
       auto committed = readers_.newest();
       if (!committed) return tl::unexpected(committed.error());
       newest = *committed;
@@ -168,14 +168,16 @@ class SqliteStore final : public Store, private ChangeLog {
     if (request.kind == Request::Kind::commit) {
       const Txn& txn = request.txn ? *request.txn : request.owned;
       auto ops = check_txn(txn);
-      if (ops) request.ops = std::move(*ops);
-      else request.refused = ops.error();
+      if (ops)
+        request.ops = std::move(*ops);
+      else
+        request.refused = ops.error();
       request.bytes = bytes_of(txn);
     }
     {
       const std::lock_guard lock(mutex_);
-      const bool full = queue_.size() >= kMaxQueued ||
-                        (!queue_.empty() && queued_bytes_ + request.bytes > kMaxQueuedBytes);
+      const bool full =
+          queue_.size() >= kMaxQueued || (!queue_.empty() && queued_bytes_ + request.bytes > kMaxQueuedBytes);
       if (!full) {
         queued_bytes_ += request.bytes;
         queue_.push_back(std::move(request));
@@ -194,7 +196,7 @@ class SqliteStore final : public Store, private ChangeLog {
       std::optional<Result<uint64_t>> result;
     } reply;
     request.done = [&reply](Result<uint64_t> result) {
-      const std::lock_guard lock(reply.mutex);   // notified under the lock: `reply` lives on the waiter's stack
+      const std::lock_guard lock(reply.mutex);  // notified under the lock: `reply` lives on the waiter's stack
       reply.result = std::move(result);
       reply.arrived.notify_one();
     };
@@ -214,8 +216,7 @@ class SqliteStore final : public Store, private ChangeLog {
   }
 
   // ChangeLog
-  Result<Slice> read_log(const std::string& first, const std::string& last, Revision after,
-                         Revision through) override {
+  Result<Slice> read_log(const std::string& first, const std::string& last, Revision after, Revision through) override {
     return readers_.read_log(first, last, after, through);
   }
   void watcher_waits() override { poke_if_due(); }
@@ -237,8 +238,10 @@ class SqliteStore final : public Store, private ChangeLog {
       if (stop) break;
       const bool quiet = batch.empty();
       if (!quiet || leases_.any_due()) run_batch(std::move(batch));
-      if (quiet || writer_->upkeep_overdue() || writer_->checkpoint_due(false)) more_upkeep = upkeep(quiet);
-      else more_upkeep = true;
+      if (quiet || writer_->upkeep_overdue() || writer_->checkpoint_due(false))
+        more_upkeep = upkeep(quiet);
+      else
+        more_upkeep = true;
       if (writer_->backing_up()) step_backup();
     }
     if (backup_done_) backup_done_(fail(Code::unavailable, "the store was closed during the backup"));
@@ -267,7 +270,7 @@ class SqliteStore final : public Store, private ChangeLog {
   // What one transaction of SQLite has done so far.
   struct Change {
     std::vector<Committed> committed;
-    std::vector<uint64_t> ended;   // leases
+    std::vector<uint64_t> ended;  // leases
     size_t granted = 0;
   };
 
@@ -292,17 +295,20 @@ class SqliteStore final : public Store, private ChangeLog {
       case Request::Kind::compact:
         if (auto ok = writer_->compact(request.number); !ok) return tl::unexpected(ok.error());
         return request.number;
-      case Request::Kind::backup: break;
+      case Request::Kind::backup:
+        break;
     }
     return fail(Code::internal, "an unknown kind of request");
   }
 
   void run_batch(std::deque<Request> batch) {
-    for (Request& request : batch) {   // outside of any transaction
+    for (Request& request : batch) {  // outside of any transaction
       if (request.kind != Request::Kind::backup) continue;
       auto started = writer_->start_backup(request.path);
-      if (started) backup_done_ = std::move(request.done);
-      else request.done(tl::unexpected(started.error()));
+      if (started)
+        backup_done_ = std::move(request.done);
+      else
+        request.done(tl::unexpected(started.error()));
       request.done = nullptr;
     }
     std::erase_if(batch, [](const Request& request) { return !request.done; });
@@ -318,7 +324,7 @@ class SqliteStore final : public Store, private ChangeLog {
       }
       return;
     }
-    if (!written)   // also those whose guard failed: perhaps because of a neighbour that did not get through
+    if (!written)  // also those whose guard failed: perhaps because of a neighbour that did not get through
       results.assign(batch.size(), tl::unexpected(written.error()));
     for (size_t i = 0; i < batch.size(); ++i) batch[i].done(std::move(results[i]));
   }
@@ -345,7 +351,7 @@ class SqliteStore final : public Store, private ChangeLog {
     revision_ = writer_->revision();
     hub_->set_floor(writer_->floor());
     hub_->publish(std::move(change.committed));
-    return *wrote ? note({}) : Result<void>{};   // guards alone say nothing about the disk
+    return *wrote ? note({}) : Result<void>{};  // guards alone say nothing about the disk
   }
 
   Result<void> give_up(Error error) {
@@ -360,8 +366,10 @@ class SqliteStore final : public Store, private ChangeLog {
       log::error("the store cannot write",
                  {{"code", to_string(outcome.error().code)}, {"error", outcome.error().message}});
     if (outcome && failure_) log::info("the store writes again");
-    if (outcome) failure_.reset();
-    else failure_ = outcome.error();
+    if (outcome)
+      failure_.reset();
+    else
+      failure_ = outcome.error();
     return outcome;
   }
 
@@ -398,17 +406,19 @@ class SqliteStore final : public Store, private ChangeLog {
     if (done && !*done) return;
     Done tell = std::move(backup_done_);
     backup_done_ = nullptr;
-    if (done) tell(uint64_t{0});
-    else tell(tl::unexpected(done.error()));
+    if (done)
+      tell(uint64_t{0});
+    else
+      tell(tl::unexpected(done.error()));
   }
 
-  const FileLock lock_;   // first to come, last to go
+  const FileLock lock_;  // first to come, last to go
   const Clock& clock_;
-  std::unique_ptr<SqliteWriter> writer_;   // the committer's alone; closes after the readers, with a last checkpoint
+  std::unique_ptr<SqliteWriter> writer_;  // the committer's alone; closes after the readers, with a last checkpoint
   SqliteReaders readers_;
   LeaseTable leases_;
-  const std::shared_ptr<WatchHub> hub_;   // shared with the watches, which may outlive the store
-  std::atomic<Revision> revision_{0};     // the newest that was published
+  const std::shared_ptr<WatchHub> hub_;  // shared with the watches, which may outlive the store
+  std::atomic<Revision> revision_{0};    // the newest that was published
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -419,7 +429,7 @@ class SqliteStore final : public Store, private ChangeLog {
   bool upkeep_running_ = false;
   std::optional<Error> failure_;
 
-  Done backup_done_;        // the committer's alone
+  Done backup_done_;  // the committer's alone
   std::thread committer_;
 };
 

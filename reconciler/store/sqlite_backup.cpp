@@ -1,12 +1,12 @@
 #include "reconciler/store/sqlite_backup.hpp"
 #include <SQLiteCpp/Backup.h>
 #include <SQLiteCpp/SQLiteCpp.h>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <unistd.h>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include "reconciler/store/file_lock.hpp"
 #include "reconciler/store/sqlite_file.hpp"
 
@@ -39,7 +39,7 @@ struct SqliteBackup::Impl {
   SQLite::Database& source;
   bool made = false, renamed = false;
   std::unique_ptr<SQLite::Database> copy;
-  std::unique_ptr<SQLite::Backup> backup;   // before `copy` in death
+  std::unique_ptr<SQLite::Backup> backup;  // before `copy` in death
 };
 
 SqliteBackup::SqliteBackup(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -48,7 +48,7 @@ SqliteBackup::~SqliteBackup() = default;
 Result<std::unique_ptr<SqliteBackup>> SqliteBackup::start(SQLite::Database& source, const std::string& path) {
   if (path.empty()) return fail(Code::invalid, "a backup needs a path");
   auto impl = std::make_unique<Impl>(path, source);
-  ::unlink(impl->partial.c_str());   // left by a crash
+  ::unlink(impl->partial.c_str());  // left by a crash
   const int fd = ::open(impl->partial.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) {
     const Code code = errno == ENOENT || errno == EACCES || errno == ENOTDIR ? Code::invalid : Code::unavailable;

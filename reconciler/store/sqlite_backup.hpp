@@ -11,15 +11,15 @@ class Database;
 
 namespace trove {
 
-inline constexpr int kBackupPages = 1'000;   // of 4 KiB, per slice
+inline constexpr int kBackupPages = 1'000;  // of 4 KiB, per slice
 
 class SqliteBackup {
  public:
   static Result<std::unique_ptr<SqliteBackup>> start(SQLite::Database& source, const std::string& path);
-  ~SqliteBackup();   // removes what is not complete
+  ~SqliteBackup();  // removes what is not complete
   SqliteBackup(const SqliteBackup&) = delete;
   SqliteBackup& operator=(const SqliteBackup&) = delete;
-  Result<bool> step();   // true when done
+  Result<bool> step();  // true when done
 
  private:
   struct Impl;

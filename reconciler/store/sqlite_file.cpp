@@ -1,14 +1,14 @@
 #include "reconciler/store/sqlite_file.hpp"
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
 #include <cerrno>
 #include <cstring>
-#include <sqlite3.h>
 
 namespace trove {
 
 namespace {
 
-constexpr int64_t kQuickCheckBytes = 64 << 20;   // bigger files are not read whole at each start
+constexpr int64_t kQuickCheckBytes = 64 << 20;  // bigger files are not read whole at each start
 
 // Small columns come before `value`, so that judging a guard never reads a big value's overflow pages.
 const char* const kStoreSchema = R"sql(
@@ -107,7 +107,9 @@ Error sqlite_error(int primary, int extended, sqlite3* db, const std::string& do
                         std::to_string(extended > 0 ? extended : primary);
   Code code = Code::internal;
   switch (primary) {
-    case SQLITE_FULL: code = Code::no_space; break;
+    case SQLITE_FULL:
+      code = Code::no_space;
+      break;
     case SQLITE_IOERR: {
       const bool full = system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG;
       code = full ? Code::no_space : Code::unavailable;
@@ -119,15 +121,20 @@ Error sqlite_error(int primary, int extended, sqlite3* db, const std::string& do
       code = system_error != 0 ? Code::unavailable : Code::corrupt;
       if (system_error != 0) message += std::string(" (") + std::strerror(system_error) + ")";
       break;
-    case SQLITE_NOTADB: code = Code::corrupt; break;
+    case SQLITE_NOTADB:
+      code = Code::corrupt;
+      break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_NOMEM:
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_CANTOPEN:
-    case SQLITE_PROTOCOL: code = Code::unavailable; break;
-    default: break;
+    case SQLITE_PROTOCOL:
+      code = Code::unavailable;
+      break;
+    default:
+      break;
   }
   Error error{code, std::move(message)};
   if (code == Code::corrupt) error.hint = "stop, keep the file, and restore the newest backup";
@@ -156,7 +163,7 @@ void bind_blob(SQLite::Statement& statement, int index, std::string_view bytes) 
 }
 
 Using::~Using() {
-  statement_.tryReset();   // its result repeats an error that was reported already
+  statement_.tryReset();  // its result repeats an error that was reported already
 }
 
 }  // namespace trove

@@ -17,7 +17,7 @@ class Statement;
 namespace trove {
 
 inline constexpr int kStoreSchemaVersion = 1;
-inline constexpr int kStoreApplicationId = 0x74726f76;   // "trov"; file(1) shows it
+inline constexpr int kStoreApplicationId = 0x74726f76;  // "trov"; file(1) shows it
 
 // Durable, small, and ours: sets the read-write connection up, makes the schema or checks it. invalid for another
 // program's database and for a schema newer than this program; corrupt when a structural check fails.

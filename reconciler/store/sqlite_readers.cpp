@@ -1,14 +1,14 @@
 #include "reconciler/store/sqlite_readers.hpp"
 #include <SQLiteCpp/SQLiteCpp.h>
-#include <algorithm>
 #include <sqlite3.h>
+#include <algorithm>
 #include "reconciler/store/sqlite_file.hpp"
 
 namespace trove {
 
 namespace {
 
-constexpr int kReaderBusyMs = 5'000;   // a writer never blocks readers; recovery of the log at start may
+constexpr int kReaderBusyMs = 5'000;  // a writer never blocks readers; recovery of the log at start may
 
 // Readers see one moment: the revision, the floor and the rows belong together.
 class Snapshot {
@@ -59,8 +59,7 @@ struct SqliteReaders::Connection {
     kv.modified = static_cast<Revision>(statement.getColumn(2).getInt64());
     kv.lease = static_cast<uint64_t>(statement.getColumn(3).getInt64());
     kv.value = blob(statement.getColumn(5));
-    if (static_cast<uint64_t>(statement.getColumn(4).getInt64()) !=
-        row_sum(kv.key, kv.value, kv.created, kv.modified))
+    if (static_cast<uint64_t>(statement.getColumn(4).getInt64()) != row_sum(kv.key, kv.value, kv.created, kv.modified))
       return tl::unexpected(corrupt_row(kv.key));
     return kv;
   }
@@ -118,7 +117,7 @@ Result<T> SqliteReaders::with_connection(Read read) {
     result = read(**connection);
   } catch (const SQLite::Exception& e) {
     result = tl::unexpected(sqlite_error(e, (*connection)->db.getHandle(), "read the store"));
-    connection->reset();   // whatever state it is in, the next reader gets a fresh one
+    connection->reset();  // whatever state it is in, the next reader gets a fresh one
   }
   give_back(std::move(*connection));
   return result;

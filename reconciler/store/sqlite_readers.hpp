@@ -10,8 +10,8 @@
 
 namespace trove {
 
-inline constexpr size_t kMaxReaders = 16;    // at once; the next one waits
-inline constexpr size_t kIdleReaders = 4;    // kept open
+inline constexpr size_t kMaxReaders = 16;  // at once; the next one waits
+inline constexpr size_t kIdleReaders = 4;  // kept open
 
 class SqliteReaders {
  public:
@@ -31,13 +31,13 @@ class SqliteReaders {
   template <class T, class Read>
   Result<T> with_connection(Read read);
   Result<std::unique_ptr<Connection>> borrow();
-  void give_back(std::unique_ptr<Connection> connection);   // null: it was closed
+  void give_back(std::unique_ptr<Connection> connection);  // null: it was closed
 
   const std::string path_;
   std::mutex mutex_;
   std::condition_variable given_back_;
-  std::vector<std::unique_ptr<Connection>> idle_;   // guarded by mutex_
-  size_t borrowed_ = 0;                             // guarded by mutex_
+  std::vector<std::unique_ptr<Connection>> idle_;  // guarded by mutex_
+  size_t borrowed_ = 0;                            // guarded by mutex_
 };
 
 }  // namespace trove

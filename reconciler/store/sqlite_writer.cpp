@@ -1,8 +1,8 @@
 #include "reconciler/store/sqlite_writer.hpp"
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <sqlite3.h>
 #include <algorithm>
 #include <charconv>
-#include <sqlite3.h>
 #include "reconciler/store/leases.hpp"
 #include "reconciler/store/sqlite_backup.hpp"
 #include "reconciler/store/sqlite_file.hpp"
@@ -11,16 +11,14 @@ namespace trove {
 
 namespace {
 
-constexpr int kBusyMs = 1'000;                       // nobody else writes; an operator's shell may look
-constexpr int64_t kUpkeepRows = 2'000;               // per slice
+constexpr int kBusyMs = 1'000;          // nobody else writes; an operator's shell may look
+constexpr int64_t kUpkeepRows = 2'000;  // per slice
 constexpr uint64_t kRowOverhead = 64;
 constexpr uint64_t kFrameBytes = 4'096 + 24;
-constexpr uint64_t kQuietCheckpointFrames = 256;     // 1 MiB: worth it when nothing else is going on
-constexpr uint64_t kCheckpointRetryFrames = 1'000;   // a reader may have been in the way
+constexpr uint64_t kQuietCheckpointFrames = 256;    // 1 MiB: worth it when nothing else is going on
+constexpr uint64_t kCheckpointRetryFrames = 1'000;  // a reader may have been in the way
 
-uint64_t logged_bytes(std::string_view key, std::string_view value) {
-  return kRowOverhead + key.size() + value.size();
-}
+uint64_t logged_bytes(std::string_view key, std::string_view value) { return kRowOverhead + key.size() + value.size(); }
 
 int64_t number(Revision revision) { return static_cast<int64_t>(revision); }
 Revision revision_at(const SQLite::Column& column) { return static_cast<Revision>(column.getInt64()); }
@@ -34,7 +32,7 @@ struct SqliteWriter::Impl {
   };
   struct Row {
     int64_t id = 0;
-    Revision created = 0, modified = 0;   // 0, 0: absent
+    Revision created = 0, modified = 0;  // 0, 0: absent
   };
 
   // The statements are kept for life; each is used through Using.
@@ -124,14 +122,14 @@ struct SqliteWriter::Impl {
   const StoreBounds bounds;
   SQLite::Database db;
   std::unique_ptr<Statements> sql;
-  std::vector<StoredLease> leases;         // when it was opened
+  std::vector<StoredLease> leases;  // when it was opened
   uint64_t boots = 0;
-  State state, durable;                    // in this batch; as of the last COMMIT
+  State state, durable;  // in this batch; as of the last COMMIT
   bool changed = false;
-  bool garbage = true;                     // rows below the floor may be left in the log
+  bool garbage = true;  // rows below the floor may be left in the log
   uint64_t wal_frames = 0;
-  uint64_t checkpoint_tried_at = 0, truncation_tried_at = 0;   // frames; a reader may be in the way of either
-  std::unique_ptr<SqliteBackup> backup;    // before `db` in death
+  uint64_t checkpoint_tried_at = 0, truncation_tried_at = 0;  // frames; a reader may be in the way of either
+  std::unique_ptr<SqliteBackup> backup;                       // before `db` in death
 };
 
 // ---- opening ----
@@ -294,8 +292,10 @@ Result<Revision> SqliteWriter::Impl::change(const Txn& txn, const std::vector<co
   Committed commit{state.revision + 1};
   commit.events.reserve(ops.size());
   for (const Op* op : ops) {
-    if (op->kind == Op::Kind::put) put(*op, commit);
-    else remove(op->key, commit);
+    if (op->kind == Op::Kind::put)
+      put(*op, commit);
+    else
+      remove(op->key, commit);
   }
   const Revision revision = commit.events.empty() ? state.revision : commit.revision;
   if (!txn.id.empty()) {
@@ -359,7 +359,7 @@ Result<void> SqliteWriter::end_lease(uint64_t id, std::vector<Committed>& commit
 Result<void> SqliteWriter::compact(Revision before) {
   if (auto ok = check_compact(before, impl_->state.revision); !ok) return ok;
   if (before <= impl_->state.floor) return {};
-  impl_->state.floor = before;   // the rows themselves go during upkeep
+  impl_->state.floor = before;  // the rows themselves go during upkeep
   impl_->garbage = impl_->changed = true;
   return {};
 }
@@ -367,7 +367,7 @@ Result<void> SqliteWriter::compact(Revision before) {
 bool SqliteWriter::batch_lost() const { return impl_->lost(); }
 
 Result<bool> SqliteWriter::finish() {
-  if (!impl_->changed) {   // guards that held, repeated ids: there is nothing to make durable
+  if (!impl_->changed) {  // guards that held, repeated ids: there is nothing to make durable
     abandon();
     return false;
   }

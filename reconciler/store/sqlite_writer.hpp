@@ -24,11 +24,11 @@ class SqliteWriter {
   SqliteWriter(const SqliteWriter&) = delete;
   SqliteWriter& operator=(const SqliteWriter&) = delete;
 
-  Revision revision() const;   // within a batch: the newest of the batch
+  Revision revision() const;  // within a batch: the newest of the batch
   Revision floor() const;
   // As they were when it was opened.
   const std::vector<StoredLease>& leases() const;
-  uint64_t boots() const;      // the value of kBootEpochKey; 0 when there was none yet
+  uint64_t boots() const;  // the value of kBootEpochKey; 0 when there was none yet
 
   // A batch: begin, any number of changes, then finish or abandon. A change that fails leaves no trace, unless
   // batch_lost(), when SQLite gave up the whole batch and only abandon() remains.
@@ -47,13 +47,13 @@ class SqliteWriter {
 
   // Upkeep, outside of batches, each call a bounded slice. True when there is more to do.
   Result<bool> upkeep(Millis now);
-  bool upkeep_overdue() const;         // the log has grown far beyond its bound: do not wait for a quiet moment
-  Result<void> checkpoint(bool quiet); // when the WAL is big enough to be worth it
+  bool upkeep_overdue() const;          // the log has grown far beyond its bound: do not wait for a quiet moment
+  Result<void> checkpoint(bool quiet);  // when the WAL is big enough to be worth it
   bool checkpoint_due(bool quiet) const;
-  Result<void> probe();                // one durable write that changes nothing: does the disk take writes again?
+  Result<void> probe();  // one durable write that changes nothing: does the disk take writes again?
 
-  Result<void> start_backup(const std::string& path);   // conflict when one is running
-  Result<bool> step_backup();          // true when it is complete, renamed and durable
+  Result<void> start_backup(const std::string& path);  // conflict when one is running
+  Result<bool> step_backup();                          // true when it is complete, renamed and durable
   bool backing_up() const;
 
  private:

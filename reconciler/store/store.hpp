@@ -12,15 +12,15 @@
 
 namespace trove {
 
-using Revision = uint64_t;   // one global, strictly increasing with each commit; 0 = never
+using Revision = uint64_t;  // one global, strictly increasing with each commit; 0 = never
 
 inline constexpr size_t kMaxValueBytes = 256u << 10;
-inline constexpr size_t kMaxTxnOps = 20'000;         // one apply of 5,000 documents is one transaction
+inline constexpr size_t kMaxTxnOps = 20'000;  // one apply of 5,000 documents is one transaction
 inline constexpr size_t kMaxTxnBytes = 64u << 20;
 inline constexpr size_t kMaxKeyBytes = 2u << 10;
 inline constexpr size_t kMaxTxnIdBytes = 128;
 inline constexpr size_t kDefaultPageItems = 10'000;
-inline constexpr size_t kMaxPageBytes = 64u << 20;   // a page ends early, with `more`, once it holds so much
+inline constexpr size_t kMaxPageBytes = 64u << 20;  // a page ends early, with `more`, once it holds so much
 
 // Written by every opening of a store: how often it was opened, as decimal text. A transaction that guards its
 // modified revision cannot be committed by, or on behalf of, an earlier process.
@@ -49,8 +49,8 @@ struct Txn {
   std::string id;       // makes a retry after outcome_unknown safe; "" = not needed
 };
 struct Page {
-  std::vector<KeyValue> items;   // in key order
-  Revision revision = 0;         // the store's when it was read
+  std::vector<KeyValue> items;  // in key order
+  Revision revision = 0;        // the store's when it was read
   bool more = false;
 };
 // One key's change. A delete has an empty value and `deleted` set. Batches hold whole revisions, each in key order.
@@ -62,15 +62,15 @@ struct StoreEvent {
 };
 struct WatchBatch {
   std::vector<StoreEvent> events;
-  Revision revision = 0;      // progress: everything up to here has been delivered
-  bool compacted = false;     // the asked revision is gone (or never was, after a restore): list again, then watch
-                              // from the list's revision
+  Revision revision = 0;   // progress: everything up to here has been delivered
+  bool compacted = false;  // the asked revision is gone (or never was, after a restore): list again, then watch
+                           // from the list's revision
 };
 class Watch {
  public:
   virtual ~Watch() = default;
-  virtual WatchBatch next(Millis wait) = 0;   // waits at most so long; an empty batch when nothing came
-  virtual void cancel() = 0;                  // wakes next(); thread-safe
+  virtual WatchBatch next(Millis wait) = 0;  // waits at most so long; an empty batch when nothing came
+  virtual void cancel() = 0;                 // wakes next(); thread-safe
 };
 struct Lease {
   uint64_t id = 0;
@@ -92,21 +92,21 @@ class Store {
   virtual Result<std::unique_ptr<Watch>> watch(const std::string& first, const std::string& last, Revision after) = 0;
   // A lease outlives a restart with its whole time to live. Expired keys go with the next commit or within a moment.
   virtual Result<Lease> grant(Millis ttl) = 0;
-  virtual Result<void> keep(Lease lease) = 0;       // not_found once expired
-  virtual Result<void> revoke(Lease lease) = 0;     // its keys go with it
+  virtual Result<void> keep(Lease lease) = 0;         // not_found once expired
+  virtual Result<void> revoke(Lease lease) = 0;       // its keys go with it
   virtual Result<void> compact(Revision before) = 0;  // forget changes before; watches from there answer compacted
   virtual Result<void> backup(const std::string& path) = 0;  // a consistent copy; memory: unsupported (invalid)
   virtual Revision revision() = 0;
   virtual Result<void> health() = 0;
 };
 
-std::string prefix_end(std::string_view prefix);    // the smallest key after every key that starts with prefix
+std::string prefix_end(std::string_view prefix);  // the smallest key after every key that starts with prefix
 
 // How much history is kept for watches; tests make it small.
 struct StoreBounds {
   uint64_t log_changes = 100'000;
   uint64_t log_bytes = 256u << 20;
-  uint64_t wal_bytes = 16u << 20;      // SQLite: checkpoint even when busy once the log file passes this
+  uint64_t wal_bytes = 16u << 20;  // SQLite: checkpoint even when busy once the log file passes this
 };
 
 class Clock;

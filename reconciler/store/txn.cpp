@@ -9,7 +9,7 @@ std::string prefix_end(std::string_view prefix) {
   std::string end(prefix);
   while (!end.empty() && static_cast<unsigned char>(end.back()) == 0xff) end.pop_back();
   if (!end.empty()) end.back() = static_cast<char>(static_cast<unsigned char>(end.back()) + 1);
-  return end;   // "" = no key is after all of them: no end
+  return end;  // "" = no key is after all of them: no end
 }
 
 namespace {
@@ -47,8 +47,8 @@ Result<std::vector<const Op*>> check_txn(const Txn& txn) {
     ops.push_back(&op);
   }
   if (bytes > kMaxTxnBytes)
-    return fail(Code::too_large, "a transaction of " + std::to_string(bytes) + " bytes, the limit is " +
-                                     std::to_string(kMaxTxnBytes));
+    return fail(Code::too_large,
+                "a transaction of " + std::to_string(bytes) + " bytes, the limit is " + std::to_string(kMaxTxnBytes));
   std::sort(ops.begin(), ops.end(), [](const Op* a, const Op* b) { return a->key < b->key; });
   auto twice = std::adjacent_find(ops.begin(), ops.end(), [](const Op* a, const Op* b) { return a->key == b->key; });
   if (twice != ops.end()) return fail(Code::invalid, "key " + (*twice)->key + " occurs twice in one transaction");
@@ -85,8 +85,8 @@ Result<void> check_guard(const Guard& guard, Revision created, Revision modified
 
 Result<void> check_compact(Revision before, Revision newest) {
   if (before > newest)
-    return fail(Code::invalid, "cannot forget what was before revision " + std::to_string(before) +
-                                   ": the newest is " + std::to_string(newest));
+    return fail(Code::invalid, "cannot forget what was before revision " + std::to_string(before) + ": the newest is " +
+                                   std::to_string(newest));
   return {};
 }
 

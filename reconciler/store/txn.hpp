@@ -8,7 +8,7 @@
 
 namespace trove {
 
-inline constexpr Millis kTxnIdLife{60 * 60 * 1000};   // how long a retry of a transaction id is recognised
+inline constexpr Millis kTxnIdLife{60 * 60 * 1000};  // how long a retry of a transaction id is recognised
 inline constexpr Millis kMaxLeaseTtl{24 * 60 * 60 * 1000};
 inline constexpr size_t kMaxLeases = 10'000;
 inline constexpr size_t kMaxWatches = 10'000;
@@ -29,7 +29,7 @@ Result<void> check_ttl(Millis ttl);
 Result<void> check_guard(const Guard& guard, Revision created, Revision modified);
 Result<void> check_compact(Revision before, Revision newest);
 tl::unexpected<Error> too_many_leases();
-tl::unexpected<Error> waits_in_callback();   // internal: see Store::commit_async
+tl::unexpected<Error> waits_in_callback();  // internal: see Store::commit_async
 
 // Whether `key` lies in [first, last), where an empty `last` means no end.
 inline bool in_range(std::string_view key, std::string_view first, std::string_view last) {

@@ -13,12 +13,12 @@ constexpr size_t kRememberedDeletions = 8;
 [[noreturn]] void lost(const std::string& what) { throw std::runtime_error(what); }
 
 Value document(const std::string& kind, const std::string& name, uint64_t count, Value spec) {
-  return Value::map({{"object", Value::map({{"apiVersion", "trove/v1alpha1"},
-                                            {"kind", kind},
-                                            {"metadata", Value::map({{"name", name},
-                                                                     {"labels", Value::map({{"count", std::to_string(
-                                                                                                          count)}})}})},
-                                            {"spec", std::move(spec)}})}});
+  return Value::map(
+      {{"object", Value::map({{"apiVersion", "trove/v1alpha1"},
+                              {"kind", kind},
+                              {"metadata", Value::map({{"name", name},
+                                                       {"labels", Value::map({{"count", std::to_string(count)}})}})},
+                              {"spec", std::move(spec)}})}});
 }
 
 Value group_of(uint64_t count) {
@@ -85,12 +85,12 @@ void Writer::run(const std::string& url, const std::string& token) {
 bool Writer::apply(Session& session, Slot& slot) {
   const uint64_t count = ++slot.asked;
   Value documents = Value::list();
-  documents.push_back(document("Secret", slot.name, count,
-                               Value::map({{"data", Value::map({{"count", std::to_string(count)}})}})));
+  documents.push_back(
+      document("Secret", slot.name, count, Value::map({{"data", Value::map({{"count", std::to_string(count)}})}})));
   documents.push_back(document("ConfigurationGroup", slot.name, count, group_of(count)));
   documents.push_back(document("Volume", slot.name, count, Value::map({{"size", 1}})));
-  documents.push_back(document("Database", slot.name, count,
-                               Value::map({{"instanceRef", Value::map({{"name", "base"}})}})));
+  documents.push_back(
+      document("Database", slot.name, count, Value::map({{"instanceRef", Value::map({{"name", "base"}})}})));
   const auto answer =
       session.call("POST", path_of("apply"), dump_json(Value::map({{"documents", std::move(documents)}})));
   if (!answer) return false;
@@ -98,7 +98,8 @@ bool Writer::apply(Session& session, Slot& slot) {
   slot.acknowledged = count;
   slot.revision = std::stoull("0" + (*answer)["revision"].text());
   if (slot.revision <= newest_)
-    lost(slot.name + " was written at revision " + std::to_string(slot.revision) + ", after " + std::to_string(newest_));
+    lost(slot.name + " was written at revision " + std::to_string(slot.revision) + ", after " +
+         std::to_string(newest_));
   newest_ = slot.revision;
   for (const Value& result : (*answer)["results"].items())
     slot.generation[result["kind"].text()] = result["generation"].int_or(0);

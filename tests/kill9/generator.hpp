@@ -48,7 +48,7 @@ class Writer {
   // What there is by kind and name, after a restart.
   using Objects = std::map<std::string, std::map<std::string, Value>>;
   void verify(const Objects& objects, Session& session);
-  uint64_t newest() const { return newest_; }       // the highest revision that was acknowledged
+  uint64_t newest() const { return newest_; }  // the highest revision that was acknowledged
   const std::string& trouble() const { return trouble_; }
 
  private:
@@ -60,7 +60,7 @@ class Writer {
   SeededRng rng_;
   Figures& figures_;
   std::vector<Slot> slots_;
-  std::deque<std::string> deleted_;   // acknowledged; the newest of them
+  std::deque<std::string> deleted_;  // acknowledged; the newest of them
   uint64_t newest_ = 0, deletions_ = 0;
   std::string trouble_;
 };

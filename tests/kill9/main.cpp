@@ -1,5 +1,5 @@
-// kill -9 of the real troved, again and again over one data directory, while writers are at work; after each restart all
-// that was acknowledged must be there. See tests/kill9/run.
+// kill -9 of the real troved, again and again over one data directory, while writers are at work; after each restart
+// all that was acknowledged must be there. See tests/kill9/run.
 #include <poll.h>
 #include <sqlite3.h>
 #include <unistd.h>
@@ -62,11 +62,12 @@ class Victim {
         subnet_("127." + std::to_string(200 + ::getpid() % 40) + ".0.0/16") {}
 
   void start() {
-    daemon_ = std::make_unique<Process>(std::vector<std::string>{program_, "--data", directory_, "--listen",
-                                                                 "127.0.0.1:0", "--subnet", subnet_});
+    daemon_ = std::make_unique<Process>(
+        std::vector<std::string>{program_, "--data", directory_, "--listen", "127.0.0.1:0", "--subnet", subnet_});
   }
   void wait_until_ready() {
-    if (!daemon_->wait_for("ready", Millis{20'000})) throw std::runtime_error("troved does not start: " + daemon_->err());
+    if (!daemon_->wait_for("ready", Millis{20'000}))
+      throw std::runtime_error("troved does not start: " + daemon_->err());
   }
   void kill() {
     daemon_->signal(SIGKILL);
@@ -129,7 +130,7 @@ class Trial {
     prepare();
     for (round_ = 1; round_ <= options_.rounds; ++round_) {
       victim_.start();
-      if (rng.below(12) == 0) {   // not even ready: recovery itself is cut off
+      if (rng.below(12) == 0) {  // not even ready: recovery itself is cut off
         nap(rng.below(30));
         victim_.kill();
         continue;
@@ -214,9 +215,11 @@ int main(int argc, char** argv) {
   }
   const size_t left = processes_left(directory);
   if (left > 0 && wrong.empty()) wrong = std::to_string(left) + " processes were left";
-  if (wrong.empty()) std::filesystem::remove_all(directory);
-  else std::cerr << "kill9: round " << trial.round() << " of seed " << options.seed << ": " << wrong << "\n"
-                 << "       what is there is in " << directory << "\n";
+  if (wrong.empty())
+    std::filesystem::remove_all(directory);
+  else
+    std::cerr << "kill9: round " << trial.round() << " of seed " << options.seed << ": " << wrong << "\n"
+              << "       what is there is in " << directory << "\n";
   const Figures& figures = trial.figures();
   std::printf(
       "{\"row\":\"kill9\",\"rounds\":%llu,\"acknowledged\":%llu,\"unanswered\":%llu,\"unanswered_kept\":%llu,"

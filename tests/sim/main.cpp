@@ -172,7 +172,7 @@ int main(int argc, char** argv) {
     else if (word == "--pairs")
       arguments.pairs = true;
     else
-      return usage();
+      return word == "-h" || word == "--help" ? usage(), 0 : usage();
   }
   log::configure(static_cast<log::Level>(99), log::Format::text);  // faults make errors; the trace tells them
   if (!arguments.schedule.empty()) return replay(arguments);

@@ -1,8 +1,8 @@
 // What every store does. Each test runs against all of them.
+#include <sys/resource.h>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <mutex>
-#include <sys/resource.h>
 #include <thread>
 #include "reconciler/store/txn.hpp"
 #include "tests/store/stores.hpp"
@@ -103,8 +103,8 @@ TEST_CASE("each kind of guard holds and fails") {
 TEST_CASE("one failing guard leaves every key as it was") {
   StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite));
   const Revision before = put_now(*store, "/a", "old");
-  const auto result = store->commit(
-      txn({present("/a"), absent("/a")}, {put("/a", "new"), put("/b", "new"), removal("/a2")}, "id-1"));
+  const auto result =
+      store->commit(txn({present("/a"), absent("/a")}, {put("/a", "new"), put("/b", "new"), removal("/a2")}, "id-1"));
   CHECK(code_of(result) == "conflict");
   CHECK(value_of(*store, "/a") == "old");
   CHECK(value_of(*store, "/b") == "-");
@@ -138,7 +138,7 @@ TEST_CASE("a range is read in pages in key order") {
   CHECK(store->range("/p/", prefix_end("/p/"), 99)->more == true);
   CHECK(store->range("/p/", "/p/", 0)->items.empty());
   CHECK(store->range("/z", "/a", 0)->items.empty());
-  CHECK(store->range("/p/150", "", 0)->items.size() == 50 + 1 + 1);   // "/p0" and the boot epoch are last
+  CHECK(store->range("/p/150", "", 0)->items.size() == 50 + 1 + 1);  // "/p0" and the boot epoch are last
 }
 
 TEST_CASE("the end of a prefix is the next key after all that start with it") {
@@ -164,7 +164,7 @@ TEST_CASE("a transaction id makes a repetition harmless") {
   CHECK(value_of(*store, "/b") == "1");
 
   store.clock.advance(Millis{60 * 60 * 1000});
-  CHECK(code_of(store->commit(create)) == "ok");   // forgotten after an hour: done again
+  CHECK(code_of(store->commit(create)) == "ok");  // forgotten after an hour: done again
   CHECK(value_of(*store, "/a") == "1");
 }
 
@@ -190,7 +190,7 @@ TEST_CASE("limits hold at the bound and one beyond it") {
   ops.clear();
   for (size_t i = 0; i * kMaxValueBytes < kMaxTxnBytes; ++i)
     ops.push_back(put("/big/" + std::to_string(i), std::string(kMaxValueBytes, 'b')));
-  CHECK(code_of(store->commit(txn({}, ops))) == "too_large");   // the keys are what is too much
+  CHECK(code_of(store->commit(txn({}, ops))) == "too_large");  // the keys are what is too much
 }
 
 TEST_CASE("a page ends early once it holds many bytes") {
@@ -224,7 +224,8 @@ TEST_CASE("four writers count to the same number") {
         }
         const std::string next = std::to_string(std::stoi((*now)->value) + 1);
         auto result = store->commit(txn({modified_is("/counter", (*now)->modified)}, {put("/counter", next)}));
-        if (result) ++done;
+        if (result)
+          ++done;
         else if (result.error().code != Code::conflict) {
           ++failures;
           return;
@@ -373,7 +374,7 @@ TEST_CASE("looking at a watch without patience never sleeps") {
   ::getrusage(RUSAGE_THREAD, &before);
   for (int i = 0; i < 2'000; ++i) CHECK(watch->next(Millis{0}).events.empty());
   ::getrusage(RUSAGE_THREAD, &after);
-  CHECK(after.ru_nvcsw - before.ru_nvcsw < 200);   // it used to be one each
+  CHECK(after.ru_nvcsw - before.ru_nvcsw < 200);  // it used to be one each
 }
 
 TEST_CASE("there is room for so many leases and one that goes makes room again") {
@@ -386,7 +387,7 @@ TEST_CASE("there is room for so many leases and one that goes makes room again")
   CHECK(code_of(store->grant(Millis{60'000})) == "ok");
   CHECK(code_of(store->grant(Millis{60'000})) == "throttled");
   store.clock.advance(Millis{1'000});
-  for (int i = 0; i < 10; ++i) CHECK(code_of(store->grant(Millis{60'000})) == "ok");   // in the place of the expired
+  for (int i = 0; i < 10; ++i) CHECK(code_of(store->grant(Millis{60'000})) == "ok");  // in the place of the expired
   CHECK(code_of(store->grant(Millis{60'000})) == "throttled");
   CHECK(code_of(store->grant(kMaxLeaseTtl)) == "throttled");
   CHECK(code_of(store->grant(kMaxLeaseTtl + Millis{1})) == "too_large");
@@ -399,7 +400,7 @@ TEST_CASE("stores of their own may be used in each other's callbacks") {
     answers += other->commit(txn({}, {put("/a", "1")})).has_value();
     other->commit_async(txn({}, {put("/b", "1")}), [&](Result<Revision> done) {
       answers += done.has_value();
-      answers += code_of(one->commit(Txn{})) == "internal";   // still inside of its own
+      answers += code_of(one->commit(Txn{})) == "internal";  // still inside of its own
     });
   });
   CHECK(eventually([&] { return answers == 3; }));

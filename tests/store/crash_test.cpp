@@ -77,7 +77,7 @@ TEST_CASE("what was acknowledged before kill -9 is there afterwards") {
       const auto page = (*store)->range(from, prefix_end("/a/"), 0).value();
       for (const auto& kv : page.items) {
         auto known = acknowledged.find(kv.value);
-        if (known == acknowledged.end()) continue;   // committed, and killed before it could say so
+        if (known == acknowledged.end()) continue;  // committed, and killed before it could say so
         ++found;
         if (kv.modified != known->second || value_of(**store, "/b/" + kv.value) != kv.value)
           FAIL("round " << round << ": " << kv.key << " is not what was acknowledged");

@@ -42,7 +42,7 @@ struct Watched {
   std::map<int, Open> open;
   std::map<std::string, uint64_t> files;  // by their names of now
   uint64_t last_file = 0;
-  long file_system = 0;   // what to pretend
+  long file_system = 0;  // what to pretend
 
   // Nullopt for a path outside; "" is the root itself.
   std::optional<std::string> below(const char* path) const {
@@ -153,8 +153,7 @@ int truncate_file(int fd, off_t size) {
   if (const int error = disk->refusal(DiskCall::truncate, file->path)) return refuse(error);
   const int result = static_cast<int>(::syscall(SYS_ftruncate, fd, size));
   if (result == 0)
-    disk->note(
-        {.kind = Kind::truncate, .path = file->path, .file = file->file, .at = static_cast<uint64_t>(size)});
+    disk->note({.kind = Kind::truncate, .path = file->path, .file = file->file, .at = static_cast<uint64_t>(size)});
   return result;
 }
 
@@ -334,7 +333,7 @@ int statfs(const char* path, struct statfs* out) noexcept { return trove::examin
 int fcntl(int fd, int command, ...) {
   va_list more;
   va_start(more, command);
-  void* argument = va_arg(more, void*);   // an int or a pointer: either fits
+  void* argument = va_arg(more, void*);  // an int or a pointer: either fits
   va_end(more);
   return trove::control_file(fd, command, argument);
 }

@@ -1,7 +1,7 @@
 // A disk that can be pulled and can fail. While a Disk lives, this program's own libc calls on files below its root go
-// through it (disk.cpp defines them), whoever makes them: SQLite, or our code beside it. It notes each change, in order,
-// and refuses the calls that a test wants refused. DiskModel replays the notes and knows what the platter may hold.
-// One Disk at a time; the calls may come from any thread.
+// through it (disk.cpp defines them), whoever makes them: SQLite, or our code beside it. It notes each change, in
+// order, and refuses the calls that a test wants refused. DiskModel replays the notes and knows what the platter may
+// hold. One Disk at a time; the calls may come from any thread.
 #pragma once
 #include <cstdint>
 #include <cstdlib>
@@ -21,17 +21,17 @@ struct DiskOp {
     create,
     write,
     truncate,
-    sync,             // all of one file
-    lose,             // a sync that failed: the kernel forgets what it could not write and calls it clean
-    sync_directory,   // the names in one directory
-    link,             // `path` is a second name of the file `to`
-    rename,           // from `to`
+    sync,            // all of one file
+    lose,            // a sync that failed: the kernel forgets what it could not write and calls it clean
+    sync_directory,  // the names in one directory
+    link,            // `path` is a second name of the file `to`
+    rename,          // from `to`
     remove,
-    mark,             // the test's own note: at
+    mark,  // the test's own note: at
   } kind = Kind::mark;
-  std::string path = {}, to = {};   // below the root
-  uint64_t file = 0;                // which file: names come and go
-  uint64_t at = 0;                  // of a write; the new size; the note
+  std::string path = {}, to = {};  // below the root
+  uint64_t file = 0;               // which file: names come and go
+  uint64_t at = 0;                 // of a write; the new size; the note
   std::string bytes = {};
 };
 
@@ -39,7 +39,7 @@ enum class DiskCall { open, create, read, write, truncate, sync, sync_directory,
 
 class Disk {
  public:
-  explicit Disk(const std::string& root);   // an existing directory
+  explicit Disk(const std::string& root);  // an existing directory
   ~Disk();
   Disk(const Disk&) = delete;
   Disk& operator=(const Disk&) = delete;
@@ -53,17 +53,17 @@ class Disk {
   // its first half. Called under a lock: it must touch no file.
   using Fault = std::function<int(DiskCall call, const std::string& path)>;
   void on_call(Fault fault);
-  void call_itself(long file_system);   // what statfs says, as NFS does
+  void call_itself(long file_system);  // what statfs says, as NFS does
 };
 
 // What is in the files after some of the notes: as the kernel shows it, and as the platter has it.
 class DiskModel {
  public:
-  using Files = std::map<std::string, std::string>;   // by path below the root; directories end in '/'
+  using Files = std::map<std::string, std::string>;  // by path below the root; directories end in '/'
 
   void apply(const DiskOp& op);
-  Files cached() const;    // what a kill -9 leaves
-  Files durable() const;   // a power loss that took everything that was not synced
+  Files cached() const;   // what a kill -9 leaves
+  Files durable() const;  // a power loss that took everything that was not synced
   // A power loss that took any of it: each unsynced sector of 512 bytes, each size and each name by itself.
   Files torn(Rng& rng) const;
 
@@ -71,10 +71,10 @@ class DiskModel {
   struct File {
     bool directory = false;
     std::string durable, cached;
-    std::vector<DiskOp> pending;   // writes and truncations since the last sync
+    std::vector<DiskOp> pending;  // writes and truncations since the last sync
   };
   struct Name {
-    uint64_t durable = 0, cached = 0;   // file; 0 = no such name
+    uint64_t durable = 0, cached = 0;  // file; 0 = no such name
   };
   template <class NameOf, class TextOf>
   Files pick(NameOf name_of, TextOf text_of) const;

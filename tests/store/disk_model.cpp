@@ -46,24 +46,33 @@ void DiskModel::apply(const DiskOp& op) {
     case Kind::sync: {
       File& file = files_.at(op.file);
       for (const DiskOp& written : file.pending) {  // not `cached`: a lost write stays lost
-        if (written.kind == Kind::truncate) file.durable.resize(written.at, '\0');
-        else put_bytes(file.durable, written.at, written.bytes);
+        if (written.kind == Kind::truncate)
+          file.durable.resize(written.at, '\0');
+        else
+          put_bytes(file.durable, written.at, written.bytes);
       }
       file.pending.clear();
       break;
     }
-    case Kind::lose: files_.at(op.file).pending.clear(); break;
+    case Kind::lose:
+      files_.at(op.file).pending.clear();
+      break;
     case Kind::sync_directory:
       for (auto& [path, name] : names_)
         if (directory_of(path) == op.path) name.durable = name.cached;
       break;
-    case Kind::link: names_[op.path].cached = names_[op.to].cached; break;
+    case Kind::link:
+      names_[op.path].cached = names_[op.to].cached;
+      break;
     case Kind::rename:
       names_[op.path].cached = names_[op.to].cached;
       names_[op.to].cached = 0;
       break;
-    case Kind::remove: names_[op.path].cached = 0; break;
-    case Kind::mark: break;
+    case Kind::remove:
+      names_[op.path].cached = 0;
+      break;
+    case Kind::mark:
+      break;
   }
 }
 
@@ -75,8 +84,10 @@ DiskModel::Files DiskModel::pick(NameOf name_of, TextOf text_of) const {
     const std::string directory = directory_of(path);
     if (id == 0 || (!directory.empty() && !files.contains(directory + "/"))) continue;
     const File& file = files_.at(id);
-    if (file.directory) files[path + "/"] = "";
-    else files[path] = text_of(file);
+    if (file.directory)
+      files[path + "/"] = "";
+    else
+      files[path] = text_of(file);
   }
   return files;
 }
@@ -112,15 +123,17 @@ DiskModel::Files DiskModel::torn(Rng& rng) const {
 }
 
 void put_files(const std::string& root, const DiskModel::Files& files) {
-  std::vector<std::filesystem::path> surplus;   // what stays is written over: quicker than making it again
+  std::vector<std::filesystem::path> surplus;  // what stays is written over: quicker than making it again
   for (const auto& entry : std::filesystem::recursive_directory_iterator(root)) {
     const std::string name = std::filesystem::relative(entry.path(), root).string() + (entry.is_directory() ? "/" : "");
     if (!files.contains(name)) surplus.push_back(entry.path());
   }
   for (const auto& path : surplus) std::filesystem::remove_all(path);
   for (const auto& [path, text] : files) {
-    if (path.ends_with('/')) std::filesystem::create_directory(root + "/" + path);
-    else write_file(root + "/" + path, text);
+    if (path.ends_with('/'))
+      std::filesystem::create_directory(root + "/" + path);
+    else
+      write_file(root + "/" + path, text);
   }
 }
 

@@ -1,8 +1,8 @@
 // The instrument itself: a disk that keeps what was not synced would prove nothing.
-#include <catch2/catch.hpp>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 
 #include <cerrno>
 
@@ -45,7 +45,7 @@ TEST_CASE("a disk forgets bytes and names that were not synced") {
   write_at(fd, "one", 0);
   CHECK(notes.model().cached() == DiskModel::Files{{"a", "one"}});
   REQUIRE(::fsync(fd) == 0);
-  CHECK(notes.model().durable().empty());   // its name is not there yet
+  CHECK(notes.model().durable().empty());  // its name is not there yet
   notes.sync_names();
   CHECK(notes.model().durable() == DiskModel::Files{{"a", "one"}});
   write_at(fd, "twofold", 0);
@@ -83,7 +83,7 @@ TEST_CASE("what tears is sectors and each may be old or new") {
   write_at(fd, std::string(1'536, 'o'), 0);
   REQUIRE(::fsync(fd) == 0);
   notes.sync_names();
-  write_at(fd, std::string(1'000, 'n'), 300);   // parts of the first and third sector, all of the second
+  write_at(fd, std::string(1'000, 'n'), 300);  // parts of the first and third sector, all of the second
   ::close(fd);
   const DiskModel model = notes.model();
   SeededRng rng(1);
@@ -97,7 +97,7 @@ TEST_CASE("what tears is sectors and each may be old or new") {
     CHECK(text.substr(0, 300) + text.substr(1'300) == std::string(536, 'o'));
     ++seen[{text[300], text[512], text[1'024]}];
   }
-  CHECK(seen.size() == 8);   // every combination, also the later without the earlier
+  CHECK(seen.size() == 8);  // every combination, also the later without the earlier
 }
 
 TEST_CASE("a sync that failed loses the bytes for good and a refused write is half done") {
@@ -112,12 +112,11 @@ TEST_CASE("a sync that failed loses the bytes for good and a refused write is ha
   notes.disk.on_call({});
   write_at(fd, "!", 4);
   CHECK(::fsync(fd) == 0);
-  CHECK(notes.model().durable().at("a") == std::string("\0\0\0\0!", 5));   // not what the kernel shows
+  CHECK(notes.model().durable().at("a") == std::string("\0\0\0\0!", 5));  // not what the kernel shows
   CHECK(notes.model().cached().at("a") == "sunk!");
 
-  notes.disk.on_call([](DiskCall call, const std::string& path) {
-    return call == DiskCall::write && path == "a" ? ENOSPC : 0;
-  });
+  notes.disk.on_call(
+      [](DiskCall call, const std::string& path) { return call == DiskCall::write && path == "a" ? ENOSPC : 0; });
   CHECK(::pwrite(fd, "abcd", 4, 0) == -1);
   CHECK(errno == ENOSPC);
   CHECK(notes.model().cached().at("a") == "abnk!");

@@ -1,10 +1,10 @@
 // Disks that fail: the kernel refuses what the store asks for, once or for a while, anywhere.
+#include <fcntl.h>
+#include <unistd.h>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstdio>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "specs/core/real.hpp"
 #include "tests/store/story.hpp"
@@ -124,9 +124,9 @@ struct FaultFigures {
 class Survivor {
  public:
   struct Refusal {
-    uint64_t from = 0, length = 1;   // which of the calls
+    uint64_t from = 0, length = 1;  // which of the calls
     int error = 0;
-    bool reads = false;              // opening and reading what is there; otherwise all that change something
+    bool reads = false;  // opening and reading what is there; otherwise all that change something
     enum class Then { retry, reopen, crash } then = Then::retry;
   };
 
@@ -149,7 +149,7 @@ class Survivor {
         open();
       }
       if (wrong_.empty()) insist(change);
-      if (i == 4 && wrong_.empty()) (void)store_->compact(store_->revision() - 2);   // it may be refused
+      if (i == 4 && wrong_.empty()) (void)store_->compact(store_->revision() - 2);  // it may be refused
     }
     if (!wrong_.empty()) return wrong_;
     disk_->on_call({});
@@ -159,7 +159,8 @@ class Survivor {
     figures_.refused += refused_;
     // Exactly what was acknowledged, also after a loss of power.
     collect_notes();
-    for (const auto& [how, files] : {std::pair{"as it is", model_.cached()}, std::pair{"without power", model_.durable()}}) {
+    for (const auto& [how, files] :
+         {std::pair{"as it is", model_.cached()}, std::pair{"without power", model_.durable()}}) {
       put_files(root_, files);
       if (std::string wrong = examine(); !wrong.empty()) return std::string(how) + ": " + wrong;
     }
@@ -226,24 +227,32 @@ class Survivor {
         committed_ = *done;
         newest_ = std::max(newest_, *done);
         for (const Op& op : change.ops) {
-          if (op.kind == Op::Kind::put) expected_[op.key] = {op.value, *done};
-          else expected_.erase(op.key);
+          if (op.kind == Op::Kind::put)
+            expected_[op.key] = {op.value, *done};
+          else
+            expected_.erase(op.key);
         }
         return;
       }
       if (!honest(done.error().code)) wrong_ = "commit: " + done.error().message;
       if (done.error().code == Code::outcome_unknown) ++figures_.unknown;
-      if (!refusal_.reads) {   // what was acknowledged can be read meanwhile
+      if (!refusal_.reads) {  // what was acknowledged can be read meanwhile
         if (store_->health()) wrong_ = "a refused write, and it calls itself healthy";
         const auto page = store_->range("/count", "/l", 0);
-        if (!page) wrong_ = "not read: " + page.error().message;
-        else if (page->items.size() != expected_.size()) wrong_ = "something is missing while the disk fails";
+        if (!page)
+          wrong_ = "not read: " + page.error().message;
+        else if (page->items.size() != expected_.size())
+          wrong_ = "something is missing while the disk fails";
       }
       if (refusal_.then == Refusal::Then::retry) continue;
       ++figures_.reopened;
       if (refusal_.then == Refusal::Then::crash) crash();
       close();
       open();
+      // Only an unknown outcome may turn out either way.
+      if (wrong_.empty() && done.error().code != Code::outcome_unknown && !refusal_.reads &&
+          value_of(*store_, "/count") == change.ops.front().value)
+        wrong_ = "it was refused as " + std::string(to_string(done.error().code)) + ", and it happened";
     }
     if (wrong_.empty()) wrong_ = "it never works again";
   }

@@ -11,7 +11,8 @@ namespace {
 
 class Pair {
  public:
-  explicit Pair(uint64_t seed) : rng_(seed), model_(Backend::memory), real_(Backend::sqlite, {}, StoreUnderTest::Syncs::none) {}
+  explicit Pair(uint64_t seed)
+      : rng_(seed), model_(Backend::memory), real_(Backend::sqlite, {}, StoreUnderTest::Syncs::none) {}
 
   // "" or what differs.
   std::string step() {
@@ -20,17 +21,27 @@ class Pair {
       case 1:
       case 2:
       case 3:
-      case 4: return commit();
-      case 5: return get();
+      case 4:
+        return commit();
+      case 5:
+        return get();
       case 6:
-      case 7: return range();
-      case 8: return grant();
-      case 9: return lease_verb();
-      case 10: return advance();
-      case 11: return rng_.below(4) ? "" : compact();
-      case 12: return watch();
-      case 13: return burst();
-      default: return rng_.below(3) ? "" : reopen();
+      case 7:
+        return range();
+      case 8:
+        return grant();
+      case 9:
+        return lease_verb();
+      case 10:
+        return advance();
+      case 11:
+        return rng_.below(4) ? "" : compact();
+      case 12:
+        return watch();
+      case 13:
+        return burst();
+      default:
+        return rng_.below(3) ? "" : reopen();
     }
   }
   std::string all() {
@@ -76,10 +87,17 @@ class Pair {
       const std::string k = key();
       const auto now = model_->get(k).value();
       switch (rng_.below(4)) {
-        case 0: change.guards.push_back(now ? present(k) : absent(k)); break;
-        case 1: change.guards.push_back(modified_is(k, now ? now->modified : 0)); break;
-        case 2: change.guards.push_back(created_is(k, now ? now->created : 0)); break;
-        default: change.guards.push_back({static_cast<Guard::What>(rng_.below(4)), k, any_revision()});
+        case 0:
+          change.guards.push_back(now ? present(k) : absent(k));
+          break;
+        case 1:
+          change.guards.push_back(modified_is(k, now ? now->modified : 0));
+          break;
+        case 2:
+          change.guards.push_back(created_is(k, now ? now->created : 0));
+          break;
+        default:
+          change.guards.push_back({static_cast<Guard::What>(rng_.below(4)), k, any_revision()});
       }
     }
     std::map<std::string, Op> ops;
@@ -88,7 +106,7 @@ class Pair {
       ops[k] = rng_.below(3) ? put(k, random_text(rng_, rng_.below(50)), rng_.below(5) ? 0 : any_lease()) : removal(k);
     }
     for (auto& [k, op] : ops) change.ops.push_back(op);
-    if (rng_.below(30) == 0 && !change.ops.empty()) change.ops.push_back(change.ops.front());   // refused
+    if (rng_.below(30) == 0 && !change.ops.empty()) change.ops.push_back(change.ops.front());  // refused
     if (rng_.below(3) == 0) change.id = "id-" + std::to_string(rng_.below(4) ? ++ids_ : rng_.below(ids_ + 1));
     return change;
   }
@@ -142,7 +160,7 @@ class Pair {
     if (auto wrong = advance(Millis{0}); !wrong.empty()) return wrong;
     real_.reopen();
     put_now(*model_, kBootEpochKey, std::to_string(++boots_));
-    for (const Lease& lease : leases_) (void)model_->keep(lease);   // leases start over with a process
+    for (const Lease& lease : leases_) (void)model_->keep(lease);  // leases start over with a process
     return all();
   }
 

@@ -1,5 +1,5 @@
-// Power loss: SQLite and our own file handling on a disk that is cut after any operation, in any way that a real one may
-// be. TROVE_POWER_SEEDS=100 tells more stories than the everyday test does.
+// Power loss: SQLite and our own file handling on a disk that is cut after any operation, in any way that a real one
+// may be. TROVE_POWER_SEEDS=100 tells more stories than the everyday test does.
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -13,7 +13,7 @@ using namespace trove;
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr uint64_t kThinning = 12;   // the same code at a fraction of the speed
+constexpr uint64_t kThinning = 12;  // the same code at a fraction of the speed
 #else
 constexpr uint64_t kThinning = 1;
 #endif
@@ -51,7 +51,7 @@ class Cuts {
       known.take(op);
       ++figures_.operations;
       if (++number % every != 0) continue;
-      if (op.kind == DiskOp::Kind::mark) continue;   // changes what must be there at the next cut, not what is
+      if (op.kind == DiskOp::Kind::mark) continue;  // changes what must be there at the next cut, not what is
       std::vector<std::pair<const char*, DiskModel::Files>> images;
       const bool synced = op.kind == DiskOp::Kind::sync || op.kind == DiskOp::Kind::sync_directory;
       if (!synced) images.emplace_back("killed", model.cached());
@@ -62,8 +62,8 @@ class Cuts {
       for (uint64_t i = 0; i < torn_each; ++i) images.emplace_back("torn", model.torn(rng_));
       for (auto& [how, files] : images)
         if (std::string wrong = examine(std::move(files), known); !wrong.empty())
-          return "cut after operation " + std::to_string(number) + " of " + std::to_string(notes_.size()) + ", " +
-                 how + ": " + wrong;
+          return "cut after operation " + std::to_string(number) + " of " + std::to_string(notes_.size()) + ", " + how +
+                 ": " + wrong;
     }
     return "";
   }
@@ -85,7 +85,7 @@ class Cuts {
     if (files.contains("state/") && rng_.below(4) == 0)
       files["state/trove.db-shm"] = random_text(rng_, 32'768 * rng_.below(2) + rng_.below(300));
     put_files(root_, files);
-    const bool again = rng_.below(16) == 0;   // cut once more, while it recovers
+    const bool again = rng_.below(16) == 0;  // cut once more, while it recovers
     Story::Found found;
     DiskModel platter;
     std::vector<DiskOp> notes;
@@ -103,12 +103,12 @@ class Cuts {
 
   std::string cut_again(DiskModel model, const std::vector<DiskOp>& notes, Story::Known known, Revision recovered) {
     const uint64_t cut = rng_.below(notes.size() + 1);
-    int marks = 0;   // that it is open; that it committed
+    int marks = 0;  // that it is open; that it committed
     for (uint64_t i = 0; i < cut; ++i) {
       model.apply(notes[i]);
       if (notes[i].kind != DiskOp::Kind::mark) continue;
       ++marks;
-      known.acknowledged = known.asked = recovered;   // once it was told, nothing else will do
+      known.acknowledged = known.asked = recovered;  // once it was told, nothing else will do
     }
     ++figures_.images;
     ++figures_.twice;
@@ -143,8 +143,8 @@ TEST_CASE("whenever the power fails all that was acknowledged is there and nothi
     REQUIRE(cuts.tell(32, 0) == "");
     REQUIRE(cuts.replay(2, kThinning) == "");
   }
-  CHECK(figures.operations > 400 * seeds / kThinning);   // or else nobody took the notes
-  CHECK(figures.unacknowledged_kept > 0);                // the cuts fell inside of commits, too
+  CHECK(figures.operations > 400 * seeds / kThinning);  // or else nobody took the notes
+  CHECK(figures.unacknowledged_kept > 0);               // the cuts fell inside of commits, too
   std::printf(
       "{\"row\":\"power_loss\",\"images\":%llu,\"operations\":%llu,\"cut_twice\":%llu,\"acknowledged\":%llu,"
       "\"kept_unacknowledged\":%llu,\"lost\":0,\"seconds\":%.1f}\n",

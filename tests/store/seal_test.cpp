@@ -1,9 +1,9 @@
 // Secrets at rest.
-#include <catch2/catch.hpp>
-#include <fcntl.h>
-#include <set>
-#include <sys/stat.h>
 #include "reconciler/store/seal.hpp"
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <catch2/catch.hpp>
+#include <set>
 #include "specs/core/digest.hpp"
 #include "tests/support/clock.hpp"
 #include "tests/support/temp_dir.hpp"

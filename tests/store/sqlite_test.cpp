@@ -1,27 +1,18 @@
 // What only a durable store can do wrong.
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <filesystem>
 #include <mutex>
-#include <sqlite3.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <thread>
-#include <unistd.h>
-#include "tests/store/stores.hpp"
+#include "tests/store/trouble.hpp"
 
 using namespace trove;
 
 namespace {
-
-void run_sql(const std::string& path, const char* sql) {
-  sqlite3* db = nullptr;
-  const bool ok = sqlite3_open(path.c_str(), &db) == SQLITE_OK &&
-                  sqlite3_exec(db, sql, nullptr, nullptr, nullptr) == SQLITE_OK;
-  sqlite3_close(db);
-  REQUIRE(ok);
-}
 
 // Flips one bit in every copy of `text` in the file; how many there were.
 int damage(const std::string& path, const std::string& text) {
@@ -68,7 +59,7 @@ TEST_CASE("values and revisions survive closing and opening") {
   store.reopen();
   CHECK(value_of(*store, "/a") == "1");
   CHECK(store->get("/a").value()->modified == a);
-  CHECK(put_now(*store, "/a", "2") == a + 2);   // the opening is a commit of its own
+  CHECK(put_now(*store, "/a", "2") == a + 2);  // the opening is a commit of its own
   CHECK(collect(*store->watch("/a", "/b", 0).value(), a + 2).size() == 2);
 }
 
@@ -155,7 +146,7 @@ TEST_CASE("a flipped bit in a value is reported with its key and never returned"
   put_now(*store, "/rotten", "a value that nobody else has");
   const Revision newest = put_now(*store, "/zebra", "fine");
   store.close();
-  REQUIRE(damage(store.path(), "a value that nobody else has") == 2);   // the value and the log
+  REQUIRE(damage(store.path(), "a value that nobody else has") == 2);  // the value and the log
   store.reopen();
   const auto got = store->get("/rotten");
   REQUIRE(code_of(got) == "corrupt");
@@ -199,7 +190,7 @@ TEST_CASE("a full disk refuses writes and serves reads and recovers by itself") 
     CHECK(refused_by_disk(code_of(store->commit(txn({}, {put("/b", std::string(100'000, 'b'))})))));
     CHECK(value_of(*store, "/b") == "-");
   }
-  CHECK(eventually([&] { return store->health().has_value(); }));   // nobody writes meanwhile
+  CHECK(eventually([&] { return store->health().has_value(); }));  // nobody writes meanwhile
   const Revision newest = put_now(*store, "/b", "after");
   CHECK(newest == store->revision());
   store.reopen();
@@ -235,7 +226,7 @@ TEST_CASE("a backup is a complete private copy of one moment") {
   for (int i = 0; i < 3'000; ++i) ops.push_back(put("/k/" + std::to_string(i), std::string(2'000, 'v')));
   const Revision revision = store->commit(txn({}, ops)).value();
   std::atomic<bool> stop{false};
-  std::thread writer([&] {   // the copy must not mind
+  std::thread writer([&] {  // the copy must not mind
     for (int i = 0; !stop; ++i) {
       const std::string same = std::to_string(i);
       (void)store->commit(txn({}, {put("/x", same), put("/y", same)}));
@@ -263,7 +254,7 @@ TEST_CASE("the write-ahead log is kept short while writers never rest") {
   bounds.wal_bytes = 1 << 20;
   StoreUnderTest store(Backend::sqlite, bounds);
   for (int i = 0; i < 400; ++i) put_now(*store, "/k/" + std::to_string(i % 20), std::string(20'000, 'v'));
-  CHECK(std::filesystem::file_size(store.path() + "-wal") < (8u << 20));   // 16 MB of values were written
+  CHECK(std::filesystem::file_size(store.path() + "-wal") < (8u << 20));  // 16 MB of values were written
 }
 
 TEST_CASE("5000 operations of a kilobyte are one quick commit") {

@@ -1,12 +1,12 @@
 // What the store tests share: a store of either kind on a clock that the test moves, and short ways to say things.
 #pragma once
+#include <poll.h>
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <ostream>
-#include <poll.h>
 #include <string>
 #include <vector>
-#include <optional>
 #include "reconciler/store/store.hpp"
 #include "tests/store/disk.hpp"
 #include "tests/support/clock.hpp"
@@ -21,11 +21,13 @@ inline std::ostream& operator<<(std::ostream& out, Backend backend) {
 
 class StoreUnderTest {
  public:
-  enum class Syncs { real, none };   // none: for lives that are too long to wait for the disk each time
+  enum class Syncs { real, none };  // none: for lives that are too long to wait for the disk each time
   explicit StoreUnderTest(Backend backend, StoreBounds bounds = {}, Syncs syncs = Syncs::real) : bounds_(bounds) {
     if (syncs == Syncs::none) disk_.emplace(directory_.path());
-    if (backend == Backend::memory) store_ = open_memory_store(clock, bounds);
-    else reopen();
+    if (backend == Backend::memory)
+      store_ = open_memory_store(clock, bounds);
+    else
+      reopen();
   }
   // SQLite only: closes it and opens the same file again.
   void reopen() {

@@ -36,11 +36,21 @@ void Story::Known::take(const DiskOp& op) {
   if (op.kind != DiskOp::Kind::mark) return;
   const uint64_t number = op.at & ((uint64_t{1} << 56) - 1);
   switch (static_cast<Mark>(op.at >> 56)) {
-    case Mark::asked: asked = std::max(asked, number); break;
-    case Mark::acknowledged: acknowledged = std::max(acknowledged, number); break;
-    case Mark::granted: leases.insert(number); break;
-    case Mark::revoking: leases.erase(number); break;
-    case Mark::revoked: revoked.insert(number); break;
+    case Mark::asked:
+      asked = std::max(asked, number);
+      break;
+    case Mark::acknowledged:
+      acknowledged = std::max(acknowledged, number);
+      break;
+    case Mark::granted:
+      leases.insert(number);
+      break;
+    case Mark::revoking:
+      leases.erase(number);
+      break;
+    case Mark::revoked:
+      revoked.insert(number);
+      break;
   }
 }
 
@@ -73,8 +83,10 @@ std::string Story::open(Disk& disk) {
   store_ = std::move(*opened);
   disk.mark(mark_of(Mark::acknowledged, before + 1));
   ++acknowledged_;
-  if (++opened_ == 1) remember();  // the memory store began with the same commit
-  else predict(txn({}, {put(kBootEpochKey, std::to_string(opened_))}));
+  if (++opened_ == 1)
+    remember();  // the memory store began with the same commit
+  else
+    predict(txn({}, {put(kBootEpochKey, std::to_string(opened_))}));
   const Revision now = store_->revision();
   return now == model_->revision() ? "" : "opened at revision " + std::to_string(now);
 }
@@ -90,9 +102,14 @@ Txn Story::any_change() {
   }
   for (auto& [key, op] : ops) change.ops.push_back(std::move(op));
   switch (rng_.below(4)) {
-    case 0: change.guards.push_back(absent("/k/" + std::to_string(rng_.below(16)))); break;
-    case 1: change.guards.push_back(present(change.ops.front().key)); break;
-    default: break;
+    case 0:
+      change.guards.push_back(absent("/k/" + std::to_string(rng_.below(16))));
+      break;
+    case 1:
+      change.guards.push_back(present(change.ops.front().key));
+      break;
+    default:
+      break;
   }
   if (rng_.below(2)) change.id = "id-" + std::to_string(++ids_);
   return change;
@@ -165,17 +182,20 @@ std::string Story::write_much(Disk& disk, size_t bytes) {
 
 std::string Story::step(Disk& disk) {
   switch (rng_.below(16)) {
-    case 0: return lease(disk);
+    case 0:
+      return lease(disk);
     case 1:
       if (!store_->compact(model_->revision() > 9 ? model_->revision() - 9 : 1)) return "cannot compact";
       return "";
     case 2:
-    case 3: return burst(disk);
+    case 3:
+      return burst(disk);
     case 4:
       if (rng_.below(2)) return commit(disk, any_change());
       close();
       return open(disk);
-    default: return commit(disk, any_change());
+    default:
+      return commit(disk, any_change());
   }
 }
 
@@ -200,7 +220,7 @@ Story::Found Story::compare(Store& store, const Known& known) const {
   if (!found.wrong.empty()) return found;
 
   // The log tells the same story, from the first revision that it still has, each revision once and whole.
-  Revision floor = page->revision;   // found by asking, as a watcher would
+  Revision floor = page->revision;  // found by asking, as a watcher would
   for (Revision low = 0, high = page->revision; low <= high;) {
     const Revision middle = low + (high - low) / 2;
     if (store.watch("", "", middle).value()->next(Millis{0}).compacted) {

@@ -1,6 +1,6 @@
 // Watches: every store, every way of being behind.
-#include <catch2/catch.hpp>
 #include <atomic>
+#include <catch2/catch.hpp>
 #include <thread>
 #include "reconciler/store/hub.hpp"
 #include "reconciler/store/txn.hpp"
@@ -41,7 +41,7 @@ TEST_CASE("a batch holds whole revisions and progress without events") {
 TEST_CASE("a watch from the past catches up and goes on live") {
   StoreUnderTest store(GENERATE(Backend::memory, Backend::sqlite));
   const Revision base = store->revision();
-  for (int i = 0; i < 2'500; ++i) {   // more than the hub's window
+  for (int i = 0; i < 2'500; ++i) {  // more than the hub's window
     const std::string key = "/k/" + std::to_string(i % 7);
     store->commit_async(txn({}, {put(key, std::to_string(i))}), [](Result<Revision>) {});
   }
@@ -100,7 +100,7 @@ TEST_CASE("a watch from a forgotten revision says so") {
   auto current = store->watch("/a", "/b", newest).value();
   REQUIRE(store->compact(newest));
   CHECK(code_of(store->compact(newest + 1)) == "invalid");
-  CHECK(code_of(store->compact(base)) == "ok");   // forgotten already
+  CHECK(code_of(store->compact(base)) == "ok");  // forgotten already
 
   CHECK(collect(*behind, newest) == Events{"compacted"});
   CHECK(collect(*store->watch("/a", "/b", 0).value(), newest) == Events{"compacted"});
@@ -124,9 +124,8 @@ TEST_CASE("the log forgets by itself what is beyond its bound") {
   const Revision base = store->revision();
   for (int i = 0; i < 200; ++i) put_now(*store, "/a", std::to_string(i));
   const Revision newest = base + 200;
-  CHECK(eventually([&] {
-    return collect(*store->watch("/a", "/b", newest - 60).value(), newest) == Events{"compacted"};
-  }));
+  CHECK(eventually(
+      [&] { return collect(*store->watch("/a", "/b", newest - 60).value(), newest) == Events{"compacted"}; }));
   CHECK(collect(*store->watch("/a", "/b", newest - 45).value(), newest).size() == 45);
   CHECK(value_of(*store, "/a") == "199");
 }
@@ -141,8 +140,10 @@ TEST_CASE("watchers that come at any moment see every event once and in order") 
     threads.emplace_back([&, w] {
       for (int i = 0; i < kEach; ++i) {
         Txn change = txn({}, {put("/h/" + std::to_string(w), std::to_string(i)), put("/other", "x")});
-        if (i % 20 == 0) (void)store->commit(change);
-        else store->commit_async(std::move(change), [](Result<Revision>) {});
+        if (i % 20 == 0)
+          (void)store->commit(change);
+        else
+          store->commit_async(std::move(change), [](Result<Revision>) {});
       }
     });
   }
@@ -150,7 +151,7 @@ TEST_CASE("watchers that come at any moment see every event once and in order") 
   std::vector<Revision> from(kWatchers);
   for (int w = 0; w < kWatchers; ++w) {
     threads.emplace_back([&, w] {
-      for (int i = 0; i < w; ++i) ::poll(nullptr, 0, 15);   // some come later
+      for (int i = 0; i < w; ++i) ::poll(nullptr, 0, 15);  // some come later
       from[w] = w % 2 ? store->revision() : base;
       auto watch = store->watch("/h/", prefix_end("/h/"), from[w]).value();
       for (Revision at = from[w]; at < end;) {
@@ -158,7 +159,7 @@ TEST_CASE("watchers that come at any moment see every event once and in order") 
         for (const StoreEvent& event : batch.events) seen[w].push_back(text_of(event));
         if (batch.compacted || batch.revision == at) break;
         at = batch.revision;
-        if (w == 2) ::poll(nullptr, 0, 20);                  // and one is slow
+        if (w == 2) ::poll(nullptr, 0, 20);  // and one is slow
       }
     });
   }
