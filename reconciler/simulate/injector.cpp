@@ -8,9 +8,7 @@ Injector::Injector(const Schedule& schedule, const SimClock& clock, Trace& trace
 
 void Injector::boundary(std::string_view plane, std::string_view point, std::string_view effect) {
   const int64_t n = ++counted_.boundaries;
-  if (keep_sites) sites.push_back(std::string(point) + " " + std::string(effect));
   if (aimed(Fault::Kind::crash, n)) {
-    ++crashes;
     say(plane, "dies at boundary " + std::to_string(n) + ", " + std::string(point) + " of " + std::string(effect));
     throw Crash{};
   }

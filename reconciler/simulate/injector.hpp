@@ -36,10 +36,6 @@ class Injector {
   // A pause is due: the world runs everybody else and comes back. Set by the world.
   std::function<void(std::string_view plane, Millis)> pause;
   void say(std::string_view who, std::string_view what) { trace_.add(clock_.since_start(), who, what); }
-  // Each boundary's name, for reports; kept when asked for.
-  bool keep_sites = false;
-  std::vector<std::string> sites;
-  size_t crashes = 0;
 
  private:
   const SimClock& clock_;

@@ -56,7 +56,6 @@ SimWorld::SimWorld(const Scenario& scenario, const Schedule& schedule, RunOption
       options_(options),
       rng_(schedule.seed),
       cloud_rng_(schedule.seed ^ 0xC10D),
-      fault_rng_(schedule.seed ^ 0xFA017),
       injector_(schedule_, clock_, trace_),
       cloud_(clock_, cloud_rng_),
       watched_(std::make_unique<Watched>(*this)),
@@ -68,7 +67,6 @@ SimWorld::SimWorld(const Scenario& scenario, const Schedule& schedule, RunOption
   facts_.objects = &cloud_.objects();
   facts_.disks = &cloud_.disks;
   facts_.revision = store_->revision();
-  injector_.keep_sites = options.keep_sites;
   for (const Flavor& flavor : scenario.flavors) cloud_.options().flavors.push_back(flavor);
   injector_.pause = [this](std::string_view plane, Millis length) {
     if (nested_) return;
@@ -83,7 +81,6 @@ SimWorld::SimWorld(const Scenario& scenario, const Schedule& schedule, RunOption
     disturbed_ = clock_.monotonic();
   };
   planes_.resize(schedule_.has(Fault::Kind::pause) ? 2 : 1);
-  wakes_.resize(planes_.size(), Millis{0});
   disturbed_ = changed_at_ = clock_.monotonic();
 }
 
@@ -144,7 +141,6 @@ void SimWorld::boot(size_t i) {
   injector_.say(name, "starts");
   try {
     planes_[i] = std::make_unique<Plane>(name, around);
-    wakes_[i] = clock_.monotonic();
     if (auto started = planes_[i]->start(); !started) {
       injector_.say(name, "cannot start: " + started.error().message);
       down(i);
@@ -296,7 +292,6 @@ void SimWorld::finish(RunResult& result) {
     if (ready && ready->status == "True") continue;
     result.not_ready.push_back(to_string(key) + ": " + (ready ? ready->reason + " " + ready->message : "no status"));
   }
-  result.sites = std::move(injector_.sites);
 }
 
 RunResult SimWorld::run() {

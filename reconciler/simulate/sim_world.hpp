@@ -31,8 +31,7 @@ struct Baseline {
 
 struct RunOptions {
   const Baseline* clean = nullptr;  // null: this is the clean run
-  bool keep_sites = false;
-  Millis patience{900'000};  // after the last disturbance
+  Millis patience{900'000};         // after the last disturbance
 };
 
 struct RunResult {
@@ -45,7 +44,6 @@ struct RunResult {
   Millis length{0};                    // from the start until nothing changed any more
   Millis interruption{0};              // the longest that a database that had been up was not
   size_t strikes = 0;                  // faults that found something to strike
-  std::vector<std::string> sites;      // of boundaries, in order
   std::string refusal;                 // what the API last answered to a deed that it did not accept
   std::vector<std::string> not_ready;  // objects, and why
   std::vector<std::string> secrets;    // every password there was
@@ -103,7 +101,7 @@ class SimWorld {
   Schedule schedule_;
   RunOptions options_;
   SimClock clock_;
-  SimRng rng_, cloud_rng_, fault_rng_;
+  SimRng rng_, cloud_rng_;
   Trace trace_;
   Injector injector_;
   SimCloud cloud_;
@@ -113,18 +111,14 @@ class SimWorld {
   Witness witness_;
   Snapshots snapshots_;
   std::vector<std::unique_ptr<Plane>> planes_;
-  std::vector<Millis> wakes_;  // when each plane wants its next turn
   int boots_ = 0;
   std::map<std::string, Guest> guests_;  // by server id
   std::map<std::pair<Millis, uint64_t>, std::function<void()>> timeline_;
   uint64_t next_event_ = 0;
   size_t deed_ = 0;  // the next one
   Millis next_try_{0};
-  Millis next_rows_{0};
   Millis disturbed_{0};   // the last time that anybody but the control plane did something
   Millis changed_at_{0};  // the last call or commit
-  size_t seen_calls_ = 0;
-  Revision seen_revision_ = 0;
   bool nested_ = false, asking_ = false;
   size_t strikes_ = 0;
   std::map<std::string, SimDisk> disk_copy_;
