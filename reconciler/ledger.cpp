@@ -118,10 +118,11 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
     intent.proofs = 0;
   };
   for (const Server& s : seen.servers) found(s.token, s.id);
-  if (seen.servers_known)
+  if (seen.servers_known && seen.volumes_known)
     std::erase_if(asked_, [&](const auto& entry) {
-      return std::none_of(seen.servers.begin(), seen.servers.end(),
-                          [&](const Server& s) { return s.id == entry.first; });
+      const auto is = [&](const auto& thing) { return thing.id == entry.first; };
+      return std::none_of(seen.servers.begin(), seen.servers.end(), is) &&
+             std::none_of(seen.volumes.begin(), seen.volumes.end(), is);
     });
   for (const CloudVolume& v : seen.volumes) found(v.token, v.id);
   for (const Port& p : seen.ports) found(p.token, p.id);
@@ -180,8 +181,8 @@ bool Ledger::doubtful(const std::string& uid, Sought::What what) const {
   return false;
 }
 
-Time Ledger::ask_again(const std::string& server_id) const {
-  auto found = asked_.find(server_id);
+Time Ledger::ask_again(const std::string& id) const {
+  auto found = asked_.find(id);
   return found == asked_.end() ? Time{} : Time{found->second.count()} + kAskAgain;
 }
 

@@ -60,8 +60,8 @@ class Ledger {
   bool doubtful(const std::string& uid, Sought::What what) const;
   // The newest incarnation of a role that was ever asked for; null = none.
   const Intent* newest(const std::string& uid, const std::string& role, Token* token) const;
-  // Steady time from which a deletion that did not end may be asked for again.
-  Time ask_again(const std::string& server_id) const;
+  // Steady time from which the deletion of a server or volume that did not end may be asked for again.
+  Time ask_again(const std::string& id) const;
   // Steady time from which a create that ended in error may be tried again: later each time.
   Time try_again(const Token& token) const;
   const std::map<Token, Intent>& intents() const { return intents_; }
@@ -69,7 +69,7 @@ class Ledger {
  private:
   void note(const Token& token);  // after a change of its intent
   std::map<Token, Intent> intents_;
-  std::map<std::string, Millis> asked_;  // servers by id: when their deletion was asked for last
+  std::map<std::string, Millis> asked_;  // servers and volumes by id: when their deletion was asked for last
   std::set<Token> open_;                 // neither listed nor proven gone: few, and asked for by every plan
 };
 

@@ -168,6 +168,11 @@ Observed<CloudVolume> World::volume_of(const std::string& uid, const std::string
   return Observed<CloudVolume>::absent();
 }
 
+bool disposable(CloudVolume::Status status) {
+  return status == CloudVolume::Status::available || status == CloudVolume::Status::error ||
+         status == CloudVolume::Status::error_deleting;
+}
+
 Observed<Port> World::port_of(const std::string& uid) const {
   const Port* best = best_of(ports_by_uid_, inventory->ports, uid, [](const Port& a, const Port& b) {
     return std::tuple(a.device_id.empty(), a.id) < std::tuple(b.device_id.empty(), b.id);
@@ -182,7 +187,7 @@ std::vector<const CloudVolume*> World::surplus_volumes(const std::string& uid, c
   auto [first, last] = volumes_by_uid_.equal_range(uid);
   for (auto it = first; it != last; ++it) {
     const CloudVolume& v = inventory->volumes[it->second];
-    if (v.id != keep && v.server_id.empty() && v.status == CloudVolume::Status::available) surplus.push_back(&v);
+    if (v.id != keep && v.server_id.empty() && disposable(v.status)) surplus.push_back(&v);
   }
   return surplus;
 }

@@ -77,6 +77,9 @@ struct KeyHash {
   }
 };
 
+// Of a volume that holds nothing: cinder will take its deletion.
+bool disposable(CloudVolume::Status status);
+
 class World {
  public:
   // Order is of no meaning; the same history gives the same order.

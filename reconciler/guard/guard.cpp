@@ -160,13 +160,14 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  if (!fresh) return tl::unexpected(fresh.error());
                  if (!*fresh || (*fresh)->metadata.uid != a.token.uid)
                    return refuse("the volume's object is not the one it names");
+                 // One that cinder failed to make, and that by our own record was never of use.
+                 if (disposable((*volume)->status) && (*volume)->status != CloudVolume::Status::available &&
+                     (*fresh)->status["unused"].bool_or(false))
+                   return {};
                  // A second one from a create that was answered late: empty, for it was never attached, while the one
                  // that the object is bound to is there.
                  const std::string& bound = (*fresh)->status["id"].text();
-                 // One that cinder failed to make, and that by our own record was never of use.
-                 if ((*volume)->status == CloudVolume::Status::error && (*fresh)->status["unused"].bool_or(false))
-                   return {};
-                 if (!bound.empty() && a.id != bound && (*volume)->status == CloudVolume::Status::available)
+                 if (!bound.empty() && a.id != bound && disposable((*volume)->status))
                    if (const CloudVolume* kept = by_id(cloud.volumes, bound); kept && kept->token == a.token) return {};
                  if (!(*fresh)->deleting() || (*fresh)->spec["deletionPolicy"].text() != "Delete")
                    return refuse("data goes only when its object is deleted with deletionPolicy Delete");

@@ -172,7 +172,8 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
     port_meanwhile(ladder);
     return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
   }
-  if (seen->status == CloudVolume::Status::error && volume->resource.status["unused"].bool_or(false))
+  const bool failed = seen->status == CloudVolume::Status::error || seen->status == CloudVolume::Status::error_deleting;
+  if (failed && volume->resource.status["unused"].bool_or(false))
     return ladder.wait("WaitingForDependency", "volume " + key.name + " could not be made; it is made again");
   if (seen->status == CloudVolume::Status::error)
     return ladder.stall({"CLOUD_DEPENDENCY", "CloudOperator", "cinder reports volume " + key.name + " in error"});
@@ -182,6 +183,9 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   if (seen->status == CloudVolume::Status::creating) port_meanwhile(ladder);
   if (seen->status == CloudVolume::Status::creating || seen->status == CloudVolume::Status::deleting)
     return ladder.wait("WaitingForDependency", "volume " + key.name + ": " + std::string(to_string(seen->status)));
+  // Its object still says that it may be thrown away: a moment later it does not.
+  if (volume->resource.status["unused"].bool_or(false))
+    return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
   ladder.volume_id = seen->id;
   ladder.volume = *seen;
   Value volume_status = Value::map({{"size", seen->size_gib}});

@@ -27,6 +27,26 @@ Plan wait(StatusBuilder& status, std::string_view reason, std::string message) {
   return plan;
 }
 
+// Asks for the deletion; one that failed is asked for again after a while.
+Plan remove(StatusBuilder& status, const World& world, const Object& object, const CloudVolume& volume,
+            std::string_view reason, std::string message, std::string_view interrupts = "") {
+  const Time again = world.ledger->ask_again(volume.id);
+  if (volume.status == CloudVolume::Status::error_deleting && world.steady < again) {
+    Plan plan = wait(status, "WaitingForCinder", "cinder could not delete volume " + volume.id + "; it is asked again");
+    plan.wake = world.at(again);
+    return plan;
+  }
+  return act(status,
+             {CloudAction{DeleteVolume{volume.token, volume.id}}, object.key(), Change::none, std::string(interrupts)},
+             reason, std::move(message));
+}
+
+// What a volume may be before it has been of use.
+bool never_ready(CloudVolume::Status status) {
+  return status == CloudVolume::Status::creating || status == CloudVolume::Status::error ||
+         status == CloudVolume::Status::deleting || status == CloudVolume::Status::error_deleting;
+}
+
 // The instance that uses the volume now, or would the moment it exists again.
 const Object* user_of(const Object& object, const World& world) {
   for (const Key& key : world.referrers(object.key()))
@@ -55,11 +75,9 @@ Plan plan_volume(const Object& object, const World& world) {
     plan.waiting_message = "the cloud's volumes are not known for certain: " + world.doubt();
     return plan;
   }
-  // Made by us and never yet seen to be of use: then it holds nothing.
-  const bool making =
-      seen.is_known() && (seen->status == CloudVolume::Status::creating || seen->status == CloudVolume::Status::error);
-  const bool unused =
-      object.resource.status["unused"].bool_or(false) && seen.is_known() && making && seen->server_id.empty();
+  // Made by us and never yet seen to be of use: then it holds nothing. No server gets it while this is said of it.
+  const bool unused = object.resource.status["unused"].bool_or(false) && seen.is_known() && seen->server_id.empty() &&
+                      never_ready(seen->status);
   if (unused) status.fields().set("unused", true);
   if (seen.is_known()) {
     status.fields().set("id", seen->id);
@@ -72,8 +90,8 @@ Plan plan_volume(const Object& object, const World& world) {
   }
   if (seen.is_known() && seen->id == bound && !want.observe_only && !want.suspend)
     for (const CloudVolume* surplus : world.surplus_volumes(object.meta().uid, bound))
-      return act(status, {CloudAction{DeleteVolume{surplus->token, surplus->id}}, object.key(), Change::none},
-                 "RemovingDuplicate", "volume " + surplus->id + " is a second one, empty and never used");
+      return remove(status, world, object, *surplus, "RemovingDuplicate",
+                    "volume " + surplus->id + " is a second one, empty and never used");
   if (object.deleting()) {
     status.phase("DELETING").ready(false, "Progressing", "being deleted");
     const Object* user = user_of(object, world);
@@ -88,9 +106,7 @@ Plan plan_volume(const Object& object, const World& world) {
     if (!seen->server_id.empty()) return wait(status, "DeletionBlocked", "still attached to server " + seen->server_id);
     if (seen->status == CloudVolume::Status::deleting)
       return wait(status, "WaitingForCinder", "cinder deletes the volume");
-    return act(status,
-               {CloudAction{DeleteVolume{token, seen->id}}, object.key(), Change::none, "the data is destroyed"},
-               "Deleting", "deletionPolicy Delete");
+    return remove(status, world, object, *seen, "Deleting", "deletionPolicy Delete", "the data is destroyed");
   }
   if (want.suspend) {
     status.synced(false, "Suspended", "spec.suspend is true");
@@ -132,11 +148,11 @@ Plan plan_volume(const Object& object, const World& world) {
       status.ready(false, "Progressing", "cinder says " + std::string(to_string(seen->status)));
       return wait(status, "WaitingForCinder", "cinder says " + std::string(to_string(seen->status)));
     case CloudVolume::Status::error:
-      if (unused)
-        return act(status, {CloudAction{DeleteVolume{seen->token, seen->id}}, object.key(), Change::none}, "Remaking",
-                   "cinder could not make the volume; it never held anything");
-      [[fallthrough]];
     case CloudVolume::Status::error_deleting:
+      if (unused)
+        return remove(status, world, object, *seen, "Remaking",
+                      "cinder could not make the volume; it never held anything");
+      [[fallthrough]];
     case CloudVolume::Status::error_extending:
       status.ready(false, "TerminalError", "cinder says error");
       status.stalled({"CLOUD_DEPENDENCY", "CloudOperator", "cinder reports volume " + seen->id + " in error"});

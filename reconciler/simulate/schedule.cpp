@@ -260,10 +260,7 @@ Schedule draw_schedule(const std::string& scenario, uint64_t seed, const Extent&
       Fault fault;
       fault.kind = row->kind;
       const auto words = split(row->words, ' ');
-      // create and delete are found wanting at the moment: they are drawn when the control plane can do without a
-      // person.
-      const int64_t drawn = row->kind == Kind::unlucky ? 2 : static_cast<int64_t>(words.size());
-      if (!words.empty()) fault.which = words[static_cast<size_t>(rng.below(drawn))];
+      if (!words.empty()) fault.which = words[static_cast<size_t>(rng.below(static_cast<int64_t>(words.size())))];
       const int64_t reach = extent.of(row->at);
       if (row->at == At::time)
         fault.at = rng.below(reach);
