@@ -34,8 +34,16 @@ void Ledger::sent(const Token& token, Millis now) {
   intent.since = now;
   if (auto before = intents_.find(token); before != intents_.end()) intent.tries = before->second.tries;
   ++intent.tries;
+  intent.in_flight = true;
   intents_[token] = std::move(intent);
   note(token);
+}
+
+void Ledger::answered(const Token& token, uint64_t proof_from) {
+  auto found = intents_.find(token);
+  if (found == intents_.end()) return;
+  found->second.in_flight = false;
+  found->second.proof_from = proof_from;
 }
 
 void Ledger::note(const Token& token) {
@@ -131,6 +139,7 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
     if (it == intents_.end()) continue;
     Intent& intent = it->second;
     if (intent.listed || intent.gone() || intent.id != absent.id) continue;
+    if (intent.in_flight || seen.sequence < intent.proof_from) continue;
     if (intent.proofs > 0 && now - intent.proven < kProofGap) continue;
     // A volume that was never answered for: proofs count once its patience is over.
     if (intent.id.empty() && intent.what == Sought::What::volume && now - intent.since < kLatePatience) continue;

@@ -28,6 +28,9 @@ struct Intent {
   bool listed = false;   // the newest whole list has it
   bool deleted = false;  // the cloud took our delete
   bool recorded = true;  // the store has the id
+  // A look that began before the cloud had answered proves nothing.
+  bool in_flight = false;
+  uint64_t proof_from = 0;  // the first observation's sequence that counts
 
   bool gone() const;
   Sought sought(const Token& token) const { return {what, token, id}; }
@@ -38,6 +41,8 @@ class Ledger {
   static std::optional<Sought::What> what_of(const Token& token);  // by its role; nullopt: not one that is recorded
 
   void sent(const Token& token, Millis now);
+  // The call is over, whatever it came to; observations from this sequence on may prove that nothing came of it.
+  void answered(const Token& token, uint64_t proof_from);
   void created(const Token& token, std::string id, Millis now);
   void refused(const Token& token);  // surely not made
   void deleted(const Token& token, const std::string& id, Millis now);

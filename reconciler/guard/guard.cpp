@@ -221,7 +221,10 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  if (!object) return tl::unexpected(object.error());
                  const auto servers = world.servers_of(a.token.uid);
                  const bool duplicate = servers.size() > 1 && current_server(servers) != *server;
-                 if (!(*object)->deleting() && (*server)->status != Server::Status::error && !duplicate)
+                 // One that is being deleted may be asked to go once more.
+                 const bool broken =
+                     (*server)->status == Server::Status::error || (*server)->status == Server::Status::deleting;
+                 if (!(*object)->deleting() && !broken && !duplicate)
                    return refuse("server " + a.id + " works and its instance is not being deleted");
                  return {};
                },

@@ -35,15 +35,13 @@ Op ledger_op(const Token& token, std::string_view state, const std::string& id, 
 bool surely_not_done(Code code) { return code != Code::outcome_unknown && code != Code::conflict; }
 
 Loop::Done Loop::run_actions(Done work) {
-  size_t done = 0;
   for (Done::Item& item : work.items) {
     const Millis began = clock_.monotonic();
     item.outcome = run_action(item.action, work.revision);
     item.took = clock_.monotonic() - began;
-    ++done;
+    item.ran = true;
     if (!item.outcome) break;
   }
-  work.items.resize(done);
   return work;
 }
 
@@ -166,6 +164,7 @@ void Loop::record(const Done& done) {
   Txn txn;
   int number = 0;
   for (const Done::Item& item : done.items) {
+    if (!item.ran) break;
     const bool cloud = std::holds_alternative<CloudAction>(item.action.effect);
     std::string message = describe(item.action);
     if (!item.outcome) message += ": " + item.outcome.error().message;

@@ -54,7 +54,7 @@ size_t hash_text(const std::string& text) { return std::hash<std::string>{}(text
 Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Executor& executor, const Clock& clock,
            Rng& rng, LoopOptions options)
     : objects_(objects),
-      cloud_(cloud),
+      cloud_(cloud, clock),
       sealer_(sealer),
       hub_(hub),
       executor_(executor),
@@ -167,6 +167,7 @@ Result<void> Loop::load_memory() {
     const Token token{path.substr(0, first), path.substr(first + 1, last - first - 1),
                       std::atoi(path.c_str() + last + 1)};
     ledger.sent(token, now);
+    ledger.answered(token, 0);
     if (const std::string& id = value["id"].text(); !id.empty()) ledger.created(token, id, now);
   });
   if (!intents) return intents;
@@ -684,7 +685,7 @@ void Loop::perform(const Key& key, std::vector<Action> actions) {
   for (const Action& action : actions)
     if (const auto* cloud = std::get_if<CloudAction>(&action.effect))
       if (const Token* token = created_token(*cloud)) world_.edit_ledger().sent(*token, clock_.monotonic());
-  for (Action& action : actions) work.items.push_back({std::move(action), Outcome{}, Millis{0}});
+  for (Action& action : actions) work.items.push_back({std::move(action)});
   executor_.post([this, work = std::move(work)]() mutable { post(run_actions(std::move(work))); });
 }
 
@@ -696,6 +697,11 @@ void Loop::take(Done done) {
   record(done);
   bool failed = false;
   for (const Done::Item& item : done.items) {
+    if (!item.ran) {
+      const auto* cloud = std::get_if<CloudAction>(&item.action.effect);
+      if (const Token* token = cloud ? created_token(*cloud) : nullptr) world_.edit_ledger().refused(*token);
+      continue;
+    }
     if (std::holds_alternative<CloudAction>(item.action.effect)) {
       state.needs_inventory = observations_started_ + 1;
       note_outcome(std::get<CloudAction>(item.action.effect), item.outcome);
@@ -725,6 +731,7 @@ void Loop::note_outcome(const CloudAction& action, const Result<Outcome>& outcom
   Ledger& ledger = world_.edit_ledger();
   const Millis now = clock_.monotonic();
   if (const Token* token = created_token(action)) {
+    ledger.answered(*token, observations_started_ + 1);
     if (outcome)
       ledger.created(*token, outcome->id, clock_.monotonic());
     else if (surely_not_done(outcome.error().code))
@@ -765,8 +772,11 @@ void Loop::note_failure(const Key& key, const Action& action, const Error& error
   Millis delay = kFirstRetry * (int64_t{1} << std::min(failure.attempts - 1, 10));
   if (error.code == Code::invalid || error.code == Code::denied) delay = std::max(delay, kTerminalRetry);
   delay = std::min(delay, kLongestRetry);
-  delay = delay / 2 + Millis{static_cast<int64_t>(rng_.next() % static_cast<uint64_t>(delay.count() / 2 + 1))};
-  if (error.retry_after) delay = std::max(delay, *error.retry_after);
+  const auto up_to = [&](Millis most) {
+    return Millis{static_cast<int64_t>(rng_.next() % static_cast<uint64_t>(most.count() + 1))};
+  };
+  // A time that was named is kept to, by each a little later than by the one before.
+  delay = error.retry_after ? *error.retry_after + up_to(kFirstRetry) : delay / 2 + up_to(delay / 2);
   failure.next_retry = world_.now + delay;
   failure.due = world_.steady + delay;
   queue_.add(key, Priority::resync, clock_.monotonic() + delay);

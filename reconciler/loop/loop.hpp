@@ -9,6 +9,7 @@
 #include <set>
 #include <variant>
 #include <vector>
+#include "providers/patient.hpp"
 #include "reconciler/api/ports.hpp"
 #include "reconciler/guard/guard.hpp"
 #include "reconciler/loop/executor.hpp"
@@ -68,6 +69,7 @@ class Loop final : public PlanSource, public LoopStatus {
       Action action;
       Result<Outcome> outcome = Outcome{};
       Millis took{0};
+      bool ran = false;  // not, when one before it failed
     };
     std::vector<Item> items;
     Revision revision = 0;  // the newest commit among them
@@ -116,7 +118,7 @@ class Loop final : public PlanSource, public LoopStatus {
                      const std::vector<Key>& removed);
 
   Objects& objects_;
-  Cloud& cloud_;
+  PatientCloud cloud_;
   const Sealer& sealer_;
   Hub& hub_;
   Executor& executor_;

@@ -30,11 +30,6 @@ void put_found(std::vector<Thing>& list, const std::vector<Thing>& fresh, const 
 
 }  // namespace
 
-std::string_view service_of(const CloudAction& action) {
-  const std::string_view name = action_name(action);
-  return name.substr(0, name.find('.'));
-}
-
 Inventory FaultyCloud::observe(const std::vector<Sought>& sought) {
   const int64_t n = injector_.next_observation();
   Inventory seen = inner_.observe(sought);

@@ -4,7 +4,7 @@
 #include <functional>
 #include <memory>
 #include <vector>
-#include "providers/cloud.hpp"
+#include "providers/patient.hpp"
 #include "reconciler/simulate/injector.hpp"
 
 namespace trove::simulate {
@@ -41,8 +41,5 @@ class FaultyCloud final : public Cloud {
   Seen seen_;
   Snapshots* snapshots_;
 };
-
-// "nova" of "nova.server.create".
-std::string_view service_of(const CloudAction& action);
 
 }  // namespace trove::simulate

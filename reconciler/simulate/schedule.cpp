@@ -52,13 +52,14 @@ constexpr std::array kRows = {
     FaultRow{Kind::error_server, "error-server", At::time, false, "", "a server is in ERROR", 40, 8},
     FaultRow{Kind::lose_volume, "lose-volume", At::time, false, "", "a data volume is gone from the cloud", 75, 8},
     FaultRow{Kind::detach, "detach", At::time, false, "", "somebody detaches a data volume", 40, 6},
-    FaultRow{Kind::quota, "quota", At::time, true, "", "the project's quota is exhausted", 75, 12},
+    FaultRow{Kind::quota, "quota", At::time, true, "", "the project's quota is exhausted", 75, 12,
+             true},
     FaultRow{Kind::foreign, "foreign", At::nothing, false, "", "look-alike resources that are not ours", 0, 0},
     FaultRow{Kind::user_edit, "user-edit", At::time, false, "", "a person changes a spec and changes it back", 20, 4},
     FaultRow{Kind::compact, "compact", At::commit, false, "", "the store forgets its history up to the N-th commit", 20,
              0},
     FaultRow{Kind::unlucky, "unlucky", At::time, true, kUnlucky, "half of what the cloud does so ends in an error", 75,
-             12},
+             12, true},
     FaultRow{Kind::lose_all, "lose-all", At::time, false, "", "every server is gone from the cloud at once", 200, 40},
 };
 
@@ -232,13 +233,14 @@ Millis allowed_rest(const Schedule& schedule) {
   return most;
 }
 
-int64_t allowed_calls(const Schedule& schedule) {
+int64_t allowed_calls(const Schedule& schedule, int64_t instances) {
   int64_t most = 0;
   for (const Fault& fault : schedule.faults) {
     const FaultRow& row = row_of(fault.kind);
-    most += row.calls;
+    int64_t calls = row.calls;
     // Long troubles are tried again and again, ever more seldom.
-    if (row.has_value && row.at == At::time && fault.kind != Kind::clock) most += fault.value / 10'000;
+    if (row.has_value && row.at == At::time && fault.kind != Kind::clock) calls += fault.value / 10'000;
+    most += row.each ? calls * std::max<int64_t>(instances, 1) : calls;
   }
   return most;
 }

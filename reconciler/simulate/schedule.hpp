@@ -65,6 +65,7 @@ struct FaultRow {
   // says how long to wait) its own time comes on top: failures back off for as long as they have lasted.
   int rest_s = 20;
   int calls = 3;
+  bool each = false;  // calls: of every instance that there is
 };
 std::span<const FaultRow> fault_rows();
 const FaultRow& row_of(Fault::Kind kind);
@@ -90,7 +91,7 @@ struct Extent {
 };
 // What the faults of a schedule may cost together, beyond a run without faults.
 Millis allowed_rest(const Schedule& schedule);
-int64_t allowed_calls(const Schedule& schedule);
+int64_t allowed_calls(const Schedule& schedule, int64_t instances);
 
 // Swarm testing: the seed switches kinds of fault on or off and draws a few of each that is on. `allowed` limits the
 // kinds; empty = all.

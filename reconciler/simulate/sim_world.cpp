@@ -261,7 +261,10 @@ void SimWorld::check_costs() {
     broken("soon", "it took " + std::to_string(took.count()) + " ms to come to rest, and " +
                        std::to_string(most.count()) + " is allowed");
   const int64_t calls = static_cast<int64_t>(cloud_.calls());
-  const int64_t most_calls = options_.clean->calls + allowed_calls(schedule_);
+  const int64_t instances = std::count_if(facts_.stored.begin(), facts_.stored.end(), [](const auto& entry) {
+    return entry.first.kind == "DatabaseInstance";
+  });
+  const int64_t most_calls = options_.clean->calls + allowed_calls(schedule_, instances);
   if (calls > most_calls)
     broken("thrifty", std::to_string(calls) + " calls, and " + std::to_string(most_calls) + " are allowed");
 }
