@@ -113,10 +113,14 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
       intent.id = id;
       intent.since = now;
       intent.recorded = false;
-    } else if (intent.id.empty()) {
+    } else if (intent.id.empty() || (intent.id != id && intent.gone())) {
+      // The answer came by the list; or the other one of two, now that the first is gone.
       intent.id = id;
+      intent.deleted = false;
       intent.recorded = false;
       news.uids.insert(token.uid);
+    } else if (intent.id != id) {
+      return;  // a second one: it says nothing of the first
     }
     if (!intent.recorded) {
       intent.recorded = true;

@@ -54,7 +54,7 @@ class Ledger {
     std::vector<Token> adopted;   // sent, never answered, and now found: they have an id
     std::vector<Token> finished;  // gone, and a newer incarnation is there: forgotten
   };
-  // `ours` knows the uids of our owners, living and gone: the tokens of another installation are none of ours.
+  // `ours` knows the uids of our owners: the tokens of another installation are none of ours.
   News observe(const Inventory& seen, Millis now, const std::function<bool(const std::string& uid)>& ours);
 
   // What the next observation should look for; when it should come (monotonic), nullopt: no hurry.

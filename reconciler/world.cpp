@@ -168,6 +168,13 @@ Observed<CloudVolume> World::volume_of(const std::string& uid, const std::string
   return Observed<CloudVolume>::absent();
 }
 
+Observed<CloudVolume> World::bound_volume_of(const std::string& uid, const std::string& bound) const {
+  const Observed<CloudVolume> seen = volume_of(uid, bound);
+  if (!seen.is_known() || bound.empty() || seen->id == bound || !seen->server_id.empty()) return seen;
+  if (!inventory->volumes_known || ledger->doubtful(uid, Sought::What::volume)) return Observed<CloudVolume>::unknown();
+  return Observed<CloudVolume>::absent();
+}
+
 bool disposable(CloudVolume::Status status) {
   return status == CloudVolume::Status::available || status == CloudVolume::Status::error ||
          status == CloudVolume::Status::error_deleting;

@@ -120,6 +120,9 @@ class World {
   bool servers_doubtful(const std::string& uid) const;
   // Absent only with proof (ledger.hpp). Of several with one token: the attached one, then `bound`, then the oldest.
   Observed<CloudVolume> volume_of(const std::string& uid, const std::string& bound = {}) const;
+  // The one with the data, of an owner that is bound to it: an empty one that was asked for earlier and came later does
+  // not take its place.
+  Observed<CloudVolume> bound_volume_of(const std::string& uid, const std::string& bound) const;
   Observed<Port> port_of(const std::string& uid) const;
   // The others with that token, unattached: a create that was answered late, and made twice.
   std::vector<const CloudVolume*> surplus_volumes(const std::string& uid, const std::string& keep) const;

@@ -164,16 +164,18 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
       ladder.plan.actions.push_back({UpdateObject{std::move(follow), what}, object.key(), Change::live});
     }
   }
-  const Observed<CloudVolume> seen = world.volume_of(volume->meta().uid, volume->resource.status["id"].text());
+  const bool unused = volume->resource.status["unused"].bool_or(false);
+  const std::string bound = unused ? "" : volume->resource.status["id"].text();
+  const Observed<CloudVolume> seen = world.bound_volume_of(volume->meta().uid, bound);
   if (seen.is_unknown()) return ladder.unknown("the cloud's volumes are not known for certain: " + world.doubt());
   if (seen.is_absent()) {
-    if (!volume->resource.status["id"].text().empty())
+    if (!bound.empty())
       return ladder.stall({"DATA_SAFETY_HOLD", "User", "the data volume " + key.name + " is gone from the cloud"});
     port_meanwhile(ladder);
     return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
   }
   const bool failed = seen->status == CloudVolume::Status::error || seen->status == CloudVolume::Status::error_deleting;
-  if (failed && volume->resource.status["unused"].bool_or(false))
+  if (failed && unused)
     return ladder.wait("WaitingForDependency", "volume " + key.name + " could not be made; it is made again");
   if (seen->status == CloudVolume::Status::error)
     return ladder.stall({"CLOUD_DEPENDENCY", "CloudOperator", "cinder reports volume " + key.name + " in error"});
@@ -184,8 +186,7 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   if (seen->status == CloudVolume::Status::creating || seen->status == CloudVolume::Status::deleting)
     return ladder.wait("WaitingForDependency", "volume " + key.name + ": " + std::string(to_string(seen->status)));
   // Its object still says that it may be thrown away: a moment later it does not.
-  if (volume->resource.status["unused"].bool_or(false))
-    return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
+  if (unused) return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
   ladder.volume_id = seen->id;
   ladder.volume = *seen;
   Value volume_status = Value::map({{"size", seen->size_gib}});

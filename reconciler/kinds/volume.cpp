@@ -64,7 +64,10 @@ Plan plan_volume(const Object& object, const World& world) {
   const auto& want = object.as<VolumeSpec>();
   const Token token{object.meta().uid, "data", 1};
   const std::string bound = object.resource.status["id"].text();
-  const Observed<CloudVolume> seen = world.volume_of(object.meta().uid, bound);
+  const bool was_unused = object.resource.status["unused"].bool_or(false);
+  const Observed<CloudVolume> seen = object.deleting() || was_unused
+                                         ? world.volume_of(object.meta().uid, bound)
+                                         : world.bound_volume_of(object.meta().uid, bound);
   StatusBuilder status(object, world);
   if (!bound.empty()) status.fields().set("id", bound);
 
@@ -76,8 +79,8 @@ Plan plan_volume(const Object& object, const World& world) {
     return plan;
   }
   // Made by us and never yet seen to be of use: then it holds nothing. No server gets it while this is said of it.
-  const bool unused = object.resource.status["unused"].bool_or(false) && seen.is_known() && seen->server_id.empty() &&
-                      never_ready(seen->status);
+  const bool unused =
+      was_unused && seen.is_known() && seen->server_id.empty() && never_ready(seen->status);
   if (unused) status.fields().set("unused", true);
   if (seen.is_known()) {
     status.fields().set("id", seen->id);
@@ -112,7 +115,7 @@ Plan plan_volume(const Object& object, const World& world) {
     status.synced(false, "Suspended", "spec.suspend is true");
     return converged(status);
   }
-  const bool remade = seen.is_absent() && object.resource.status["unused"].bool_or(false);
+  const bool remade = seen.is_absent() && was_unused;
   if (seen.is_absent() && !bound.empty() && !remade) {
     // An empty volume in place of a lost one would look like a healthy database without its data.
     status.phase("LOST").ready(false, "TerminalError", "volume " + bound + " is gone from the cloud");

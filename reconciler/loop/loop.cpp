@@ -300,6 +300,15 @@ Millis Loop::step() {
       save_status(key, std::move(txn));
     }
   }
+  for (auto key = untold_.begin(); key != untold_.end();) {
+    if (!is_saved(*key)) {
+      ++key;
+      continue;
+    }
+    queue_.add(*key, Priority::event, Millis{0});
+    key = untold_.erase(key);
+  }
+  any_untold_ = !untold_.empty();
   if (look || now >= next_observation_) observe();
   while (in_flight_ < kMaxInFlight) {
     std::optional<Key> key = queue_.pop(now);
@@ -425,9 +434,9 @@ void Loop::take(Look look) {
     const size_t slash = o.key.find('/');
     if (slash != std::string::npos) mix(o.key.substr(slash + 1), o.key);
   }
-  Ledger::News news = world_.edit_ledger().observe(inventory, clock_.monotonic(), [this](const std::string& uid) {
-    return key_of_uid_.contains(uid) || world_.gone->contains(uid);
-  });
+  // What turns up of an owner that is gone is collected, and needs no memory.
+  Ledger::News news = world_.edit_ledger().observe(inventory, clock_.monotonic(),
+                                                   [this](const std::string& uid) { return key_of_uid_.contains(uid); });
   Txn remember;
   for (const Token& token : news.adopted)
     remember.ops.push_back(ledger_op(token, "CREATED", world_.ledger->intents().at(token).id, "", world_.now));
@@ -610,6 +619,12 @@ void Loop::reconcile(const Key& key) {
       break;
     }
     if (const auto* put = std::get_if<PutGuestDocument>(&action.effect)) {
+      // What a guest is told may have to be taken back one day, by somebody who knows only what is stored.
+      if (!is_saved(key)) {
+        untold_.insert(key);
+        any_untold_ = true;
+        continue;
+      }
       GuestState& guest = world_.guests[to_string(put->server)];
       guest.document = put->document;
       guest.document_digest = hub_.put(put->server, put->document);
@@ -668,13 +683,27 @@ void Loop::write_status(const Object& object, Value status) {
 void Loop::save_status(const Key& key, Txn txn) {
   // A conflict means that the object is gone: its status goes with it. Anything else (a full disk) is tried again.
   leader_.fence(txn);
+  {
+    std::lock_guard lock(inbox_mutex_);
+    ++saving_[key];
+  }
   objects_.store().commit_async(std::move(txn), [this, key](Result<Revision> written) {
+    {
+      std::lock_guard lock(inbox_mutex_);
+      if (--saving_[key] == 0) saving_.erase(key);
+      if (!written && written.error().code != Code::conflict) unsaved_.insert(key);
+      woken_ = woken_ || any_untold_;
+    }
+    if (any_untold_) inbox_wake_.notify_one();
     if (written) return;
     if (written.error().code == Code::conflict) return leader_.suspect();
     log::error("a status could not be written", {{"key", to_string(key)}, {"why", written.error().message}});
-    std::lock_guard lock(inbox_mutex_);
-    unsaved_.insert(key);
   });
+}
+
+bool Loop::is_saved(const Key& key) {
+  std::lock_guard lock(inbox_mutex_);
+  return !saving_.contains(key) && !unsaved_.contains(key);
 }
 
 void Loop::perform(const Key& key, std::vector<Action> actions) {
@@ -802,6 +831,7 @@ LoopHealth Loop::health() {
   health.actions = actions_;
   health.failures = failures_;
   health.refused = refused_;
+  health.failing = world_.failures.size();
   return health;
 }
 

@@ -2,6 +2,7 @@
 // commit, an observation, a guest's report, a finished effect) is delivered into one inbox. step() does all that can be
 // done now and says how long nothing will happen: production waits so long, a simulation moves its clock.
 #pragma once
+#include <atomic>
 #include <condition_variable>
 #include <map>
 #include <memory>
@@ -97,6 +98,7 @@ class Loop final : public PlanSource, public LoopStatus {
   void reconcile(const Key& key);
   void write_status(const Object& object, Value status);
   void save_status(const Key& key, Txn txn);
+  bool is_saved(const Key& key);
   void perform(const Key& key, std::vector<Action> actions);
   Done run_actions(Done work);  // on the executor
   Result<Outcome> run_action(const Action& action, Revision& revision);
@@ -130,6 +132,7 @@ class Loop final : public PlanSource, public LoopStatus {
   std::condition_variable inbox_wake_;
   std::vector<Input> inbox_;
   std::map<std::string, guest::Report> reports_;
+  std::map<Key, int> saving_;   // statuses on their way into the store
   std::set<Key> unsaved_;       // statuses that the store refused
   std::set<Token> unrecorded_;  // rows of the ledger that the store refused
   bool look_now_ = false;       // cloud_changed()
@@ -153,6 +156,8 @@ class Loop final : public PlanSource, public LoopStatus {
   Millis look_again_{0};  // the busy period as it has grown
   Millis next_sweep_{0};
   Millis next_save_{0};
+  std::set<Key> untold_;                   // their documents wait for their statuses to be saved
+  std::atomic<bool> any_untold_{false};
   size_t in_flight_ = 0;
   uint64_t passes_ = 0, actions_ = 0, failures_ = 0, refused_ = 0;
 };

@@ -65,7 +65,7 @@ Inventory FaultyCloud::observe(const std::vector<Sought>& sought) {
 }
 
 // Lists that cannot be read, in full or at all.
-void FaultyCloud::blur(Inventory& seen, int64_t n) const {
+void FaultyCloud::blur(Inventory& seen, int64_t n) {
   struct List {
     std::string_view name, service;
     bool* known;

@@ -32,7 +32,7 @@ class FaultyCloud final : public Cloud {
   std::string_view name() const override { return "sim"; }
 
  private:
-  void blur(Inventory& seen, int64_t n) const;
+  void blur(Inventory& seen, int64_t n);
 
   std::string plane_;
   Cloud& inner_;

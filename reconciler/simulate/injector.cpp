@@ -19,11 +19,14 @@ void Injector::boundary(std::string_view plane, std::string_view point, std::str
   }
 }
 
-const Fault* Injector::aimed(Fault::Kind kind, int64_t n) const {
+const Fault* Injector::aimed(Fault::Kind kind, int64_t n) {
   auto found = by_kind_.find(kind);
   if (found == by_kind_.end()) return nullptr;
   for (const Fault* fault : found->second)
-    if (fault->at == n) return fault;
+    if (fault->at == n) {
+      ++struck_;
+      return fault;
+    }
   return nullptr;
 }
 

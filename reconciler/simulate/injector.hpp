@@ -27,12 +27,13 @@ class Injector {
   int64_t next_commit() { return ++counted_.commits; }
 
   // The fault of this kind that is aimed at the n-th thing; nullptr = none.
-  const Fault* aimed(Fault::Kind kind, int64_t n) const;
+  const Fault* aimed(Fault::Kind kind, int64_t n);
   // The fault of this kind whose time is now: from `at`, for `value` ms. Of the services or lists, the one named
   // `which`.
   const Fault* lasting(Fault::Kind kind, std::string_view which = {}) const;
 
   const Extent& counted() const { return counted_; }
+  int64_t struck() const { return struck_; }  // how many of the aimed ones found their thing
   // A pause is due: the world runs everybody else and comes back. Set by the world.
   std::function<void(std::string_view plane, Millis)> pause;
   void say(std::string_view who, std::string_view what) { trace_.add(clock_.since_start(), who, what); }
@@ -41,6 +42,7 @@ class Injector {
   const SimClock& clock_;
   Trace& trace_;
   Extent counted_;
+  int64_t struck_ = 0;
   std::map<Fault::Kind, std::vector<const Fault*>> by_kind_;
 };
 

@@ -260,8 +260,8 @@ void SimWorld::edit_and_revert(int attempt, bool revert, std::string before, std
     else
       spec.erase("access");
   } else {
-    // The first attempt may have worked although nobody heard of it.
-    if (attempt == 0) before = spec.find("access") ? dump_json(spec["access"]) : "";
+    // An earlier attempt may have worked although nobody heard of it.
+    if (attempt == 0 || !edited) before = spec.find("access") ? dump_json(spec["access"]) : "";
     Value cidrs = Value::list();
     cidrs.push_back(kEdited);
     spec.set("access", Value::map({{"allowedCidrs", std::move(cidrs)}}));
