@@ -106,6 +106,19 @@ void port_meanwhile(Ladder& ladder) {
   if (ladder.world.port_of(ladder.object.meta().uid).is_absent()) ladder.plan.actions.push_back(create_port(ladder));
 }
 
+// A deletion that hangs is asked for again, whatever else there is to do.
+void hurry_deletions(Ladder& ladder) {
+  for (const Server* server : ladder.world.servers_of(ladder.object.meta().uid)) {
+    if (server->status != Server::Status::deleting) continue;
+    const Time again = ladder.world.ledger->ask_again(server->id);
+    if (ladder.world.steady >= again)
+      ladder.plan.actions.push_back(
+          {CloudAction{DeleteServer{server->token, server->id}}, ladder.object.key(), Change::none});
+    else if (const Time at = ladder.world.at(again); !ladder.plan.wake || at < *ladder.plan.wake)
+      ladder.plan.wake = at;
+  }
+}
+
 // The volume. A plan when this rung has something to do; nullopt when the volume is there (ladder.volume_id) or none is
 // wanted.
 std::optional<Plan> volume_rung(Ladder& ladder) {
@@ -226,13 +239,6 @@ std::optional<Plan> server_rung(Ladder& ladder) {
                         "server " + surplus->id + " carries the same token as " + ladder.server->id);
   const int64_t last = ladder.before["incarnation"].int_or(0);
   if (!ladder.server) {
-    for (const Server* old : servers) {
-      const Time again = world.ledger->ask_again(old->id);
-      if (world.steady >= again)
-        return ladder.act({CloudAction{DeleteServer{old->token, old->id}}, {}, Change::none}, "ReplacingServer",
-                          "server " + old->id + " does not go; asking again");
-      ladder.plan.wake = world.at(again);
-    }
     if (!servers.empty()) return ladder.wait("WaitingForNova", "nova deletes the old server");
     if (world.servers_doubtful(object.meta().uid))
       return ladder.unknown("the cloud's servers are not known for certain: " + world.doubt());
@@ -352,6 +358,7 @@ Plan plan_database_instance(const Object& object, const World& world) {
     ladder.plan.actions.push_back(
         {DeleteObject{root_secret, root->meta().uid, "root access was taken away"}, object.key(), Change::none});
   if (!ladder.want.suspend) {
+    hurry_deletions(ladder);
     if (auto plan = volume_rung(ladder)) return std::move(*plan);
     if (auto plan = port_rung(ladder)) return std::move(*plan);
     if (auto plan = server_rung(ladder)) return std::move(*plan);

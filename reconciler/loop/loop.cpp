@@ -47,6 +47,13 @@ bool on_its_way(const Inventory& cloud) {
   return false;
 }
 
+// What a later plan, which knows only what is stored, has to know of: that a volume was never of use, or is now.
+bool stored_first(const Action& action) {
+  const auto* cloud = std::get_if<CloudAction>(&action.effect);
+  return cloud && (std::holds_alternative<CreateVolume>(*cloud) || std::holds_alternative<CreateServer>(*cloud) ||
+                   std::holds_alternative<AttachVolume>(*cloud));
+}
+
 size_t hash_text(const std::string& text) { return std::hash<std::string>{}(text); }
 
 }  // namespace
@@ -81,7 +88,7 @@ void Loop::set_time() {
 
 Result<Revision> Loop::load() {
   std::lock_guard world_lock(world_mutex_);
-  led_ = leader_.tick();
+  led_ = leader_.tick() ? leader_.epoch() : 0;
   return read_all();
 }
 
@@ -91,6 +98,11 @@ Result<Revision> Loop::read_all() {
   world_.started = world_.steady;
   key_of_uid_.clear();
   owner_digests_.clear();
+  {
+    // A status that could not be written is forgotten with the rest: it is made anew from what is read now.
+    std::lock_guard lock(inbox_mutex_);
+    unsaved_.clear();
+  }
   if (auto memory = load_memory(); !memory) return tl::unexpected(memory.error());
   // Specs first; a status that is newer than its spec does no harm, the other way round would miss one.
   std::map<Key, Resource> resources;
@@ -259,14 +271,14 @@ Millis Loop::step() {
   const Millis now = clock_.monotonic();
   set_time();
   const bool leads = leader_.tick();
-  if (leads && !led_) {
-    // Somebody else may have led: whatever is remembered here may be old.
+  if (led_ != 0 && leader_.epoch() != led_) hub_.retire_all();
+  if (leads && leader_.epoch() != led_) {
+    // Somebody else may have led, be it for a moment: whatever is remembered here may be old.
     log::info("leading", {{"epoch", leader_.epoch()}});
     if (!read_all()) return kLeaseRetry;
     next_observation_ = now;
   }
-  if (led_ && !leads) hub_.retire_all();
-  led_ = leads;
+  led_ = leads ? leader_.epoch() : 0;
   std::vector<Input> inputs;
   std::map<std::string, guest::Report> reports;
   bool look = false;
@@ -300,15 +312,15 @@ Millis Loop::step() {
       save_status(key, std::move(txn));
     }
   }
-  for (auto key = untold_.begin(); key != untold_.end();) {
-    if (!is_saved(*key)) {
+  for (auto key = held_.begin(); key != held_.end();) {
+    if (!is_stored(*key)) {
       ++key;
       continue;
     }
     queue_.add(*key, Priority::event, Millis{0});
-    key = untold_.erase(key);
+    key = held_.erase(key);
   }
-  any_untold_ = !untold_.empty();
+  any_held_ = !held_.empty();
   if (look || now >= next_observation_) observe();
   while (in_flight_ < kMaxInFlight) {
     std::optional<Key> key = queue_.pop(now);
@@ -620,9 +632,8 @@ void Loop::reconcile(const Key& key) {
     }
     if (const auto* put = std::get_if<PutGuestDocument>(&action.effect)) {
       // What a guest is told may have to be taken back one day, by somebody who knows only what is stored.
-      if (!is_saved(key)) {
-        untold_.insert(key);
-        any_untold_ = true;
+      if (!is_stored(key)) {
+        hold(key);
         continue;
       }
       GuestState& guest = world_.guests[to_string(put->server)];
@@ -644,7 +655,26 @@ void Loop::reconcile(const Key& key) {
     }
     write_status(*object, std::move(plan.status));
   }
-  if (!actions.empty()) perform(key, std::move(actions));
+  if (actions.empty()) return;
+  if (std::any_of(actions.begin(), actions.end(), stored_first) && !is_stored(key))
+    hold(key);
+  else
+    perform(key, std::move(actions));
+}
+
+// Not before everything that its plan has read of statuses is stored.
+void Loop::hold(const Key& key) {
+  held_.insert(key);
+  any_held_ = true;
+}
+
+bool Loop::is_stored(const Key& key) {
+  const auto saved = [this](const Key& k) { return !saving_.contains(k) && !unsaved_.contains(k); };
+  std::vector<Key> volumes;
+  for (const Key& other : world_.affected_by(key))
+    if (other.kind == "Volume") volumes.push_back(other);
+  std::lock_guard lock(inbox_mutex_);
+  return saved(key) && std::all_of(volumes.begin(), volumes.end(), saved);
 }
 
 void Loop::write_status(const Object& object, Value status) {
@@ -692,19 +722,15 @@ void Loop::save_status(const Key& key, Txn txn) {
       std::lock_guard lock(inbox_mutex_);
       if (--saving_[key] == 0) saving_.erase(key);
       if (!written && written.error().code != Code::conflict) unsaved_.insert(key);
-      woken_ = woken_ || any_untold_;
+      woken_ = woken_ || any_held_;
     }
-    if (any_untold_) inbox_wake_.notify_one();
+    if (any_held_) inbox_wake_.notify_one();
     if (written) return;
     if (written.error().code == Code::conflict) return leader_.suspect();
     log::error("a status could not be written", {{"key", to_string(key)}, {"why", written.error().message}});
   });
 }
 
-bool Loop::is_saved(const Key& key) {
-  std::lock_guard lock(inbox_mutex_);
-  return !saving_.contains(key) && !unsaved_.contains(key);
-}
 
 void Loop::perform(const Key& key, std::vector<Action> actions) {
   states_[key].in_flight = true;

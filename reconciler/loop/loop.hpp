@@ -98,7 +98,8 @@ class Loop final : public PlanSource, public LoopStatus {
   void reconcile(const Key& key);
   void write_status(const Object& object, Value status);
   void save_status(const Key& key, Txn txn);
-  bool is_saved(const Key& key);
+  bool is_stored(const Key& key);  // its status, and its volumes'
+  void hold(const Key& key);
   void perform(const Key& key, std::vector<Action> actions);
   Done run_actions(Done work);  // on the executor
   Result<Outcome> run_action(const Action& action, Revision& revision);
@@ -141,7 +142,7 @@ class Loop final : public PlanSource, public LoopStatus {
   std::mutex world_mutex_;  // held by step(); plan() copies under it
   World world_;
   Leader leader_;
-  bool led_ = false;  // at the last step
+  uint64_t led_ = 0;  // the epoch in which we led at the last step; 0 = we did not
   Guardian guard_;
   Verifiers verifiers_;
   KeyQueue queue_;
@@ -156,8 +157,8 @@ class Loop final : public PlanSource, public LoopStatus {
   Millis look_again_{0};  // the busy period as it has grown
   Millis next_sweep_{0};
   Millis next_save_{0};
-  std::set<Key> untold_;                   // their documents wait for their statuses to be saved
-  std::atomic<bool> any_untold_{false};
+  std::set<Key> held_;  // what they plan waits until their statuses are stored
+  std::atomic<bool> any_held_{false};
   size_t in_flight_ = 0;
   uint64_t passes_ = 0, actions_ = 0, failures_ = 0, refused_ = 0;
 };

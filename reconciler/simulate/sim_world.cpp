@@ -223,6 +223,8 @@ bool SimWorld::at_rest() {
 }
 
 bool SimWorld::nothing_failing() {
+  for (const auto& [id, server] : *facts_.servers)
+    if (server.status == Server::Status::deleting) return false;
   Plane* plane = reachable();
   return plane && plane->loop().health().failing == 0;
 }

@@ -92,7 +92,7 @@ class SimWorld {
   void changed();      // the truth or the store moved: look at it
   void broken(std::string invariant, std::string what);
   bool at_rest();
-  bool nothing_failing();  // no retry is due one day
+  bool nothing_failing();  // no retry is due one day, no deletion hangs
   void rest();
   void check_costs();
   void linger();
