@@ -69,16 +69,17 @@ std::string object_line(const Resource& resource) {
   return text;
 }
 
-// Of databases and logins only those that somebody declares: one that was retained may never have been made.
+// Of databases and logins only those that somebody declares there: one that was retained, or came with a backup, may
+// never have been made.
 std::string disk_text(const SimDisk& disk, const Names& names, const std::set<std::string>& declared) {
   std::string text = disk.initialised ? disk.engine : "never initialised";
   if (!disk.mark.empty()) text += " of " + name_of(names, {disk.mark, "", 0}, "marked");
   // Once the instance is there, where its first rows came from is history that its spec may forget.
   if (!disk.restored_from.empty() && declared.contains("restored " + disk.mark)) text += " restored";
   for (const auto& [database, rows] : disk.databases)
-    if (declared.contains("database " + database)) text += " database " + database;
+    if (declared.contains("database " + disk.mark + " " + database)) text += " database " + database;
   for (const auto& [user, digest] : disk.users)
-    if (declared.contains("user " + user.substr(0, user.find('@')))) text += " user " + user;
+    if (declared.contains("user " + disk.mark + " " + user.substr(0, user.find('@')))) text += " user " + user;
   for (const auto& [name, value] : disk.parameters) text += " " + name + "=" + value;
   if (disk.memory_mib != 0) text += " " + std::to_string(disk.memory_mib) + " MiB";
   return text;
@@ -95,13 +96,22 @@ std::string normal_state(const Facts& facts) {
     all.push_back(resource);
     all.back().status = facts.status_of(resource);
   }
-  std::set<std::string> declared{"user root"};
+  std::set<std::string> declared;
+  const auto uid_of = [&](const Resource& of, const std::string& instance) {
+    auto found = facts.stored.find({of.metadata.project, "DatabaseInstance", instance});
+    return found == facts.stored.end() ? std::string() : found->second.metadata.uid;
+  };
   for (const Resource& resource : all) {
-    if (resource.kind == "DatabaseInstance" && resource.spec.find("bootstrapFrom"))
-      declared.insert("restored " + resource.metadata.uid);
-    if (resource.kind == "Database")
-      declared.insert("database " + database_spec(resource.spec, resource.metadata.name).name);
-    if (resource.kind == "User") declared.insert("user " + user_spec(resource.spec, resource.metadata.name).name);
+    if (resource.kind == "DatabaseInstance") {
+      declared.insert("user " + resource.metadata.uid + " root");
+      if (resource.spec.find("bootstrapFrom")) declared.insert("restored " + resource.metadata.uid);
+    } else if (resource.kind == "Database") {
+      const DatabaseSpec spec = database_spec(resource.spec, resource.metadata.name);
+      declared.insert("database " + uid_of(resource, spec.instance) + " " + spec.name);
+    } else if (resource.kind == "User") {
+      const UserSpec spec = user_spec(resource.spec, resource.metadata.name);
+      declared.insert("user " + uid_of(resource, spec.instance) + " " + spec.name);
+    }
   }
   for (const Resource& resource : all) {
     if (!schedule_of(resource).empty()) continue;
