@@ -15,8 +15,7 @@ Token first_of(const std::string& uid) { return {uid, "", 0}; }
 bool Intent::gone() const {
   if (listed) return false;
   if (!id.empty()) return proofs >= (deleted ? 1 : kProofs);
-  if (what != Sought::What::volume) return proofs >= 1;
-  return proofs >= kProofs && proven - since >= kLatePatience;
+  return proofs >= kProofs && (what != Sought::What::volume || proven - since >= kLatePatience);
 }
 
 std::optional<Sought::What> Ledger::what_of(const Token& token) {
@@ -52,11 +51,13 @@ void Ledger::note(const Token& token) {
     open_.insert(token);
   else
     open_.erase(token);
+  late_.erase(token);
 }
 
 void Ledger::forget_one(const Token& token) {
   intents_.erase(token);
   open_.erase(token);
+  late_.erase(token);
 }
 
 void Ledger::created(const Token& token, std::string id, Millis now) {
@@ -85,8 +86,10 @@ void Ledger::deleted(const Token& token, const std::string& id, Millis now) {
 void Ledger::forget(const std::string& uid) {
   auto it = intents_.lower_bound(first_of(uid));
   while (it != intents_.end() && it->first.uid == uid) it = intents_.erase(it);
-  auto open = open_.lower_bound(first_of(uid));
-  while (open != open_.end() && open->uid == uid) open = open_.erase(open);
+  for (std::set<Token>* some : {&open_, &late_}) {
+    auto token = some->lower_bound(first_of(uid));
+    while (token != some->end() && token->uid == uid) token = some->erase(token);
+  }
 }
 
 Ledger::News Ledger::observe(const Inventory& seen, Millis now,
@@ -152,16 +155,20 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
     if (intent.gone()) news.uids.insert(absent.token.uid);
   }
   open_.clear();
+  late_.clear();
   for (auto it = intents_.begin(); it != intents_.end();) {
     const auto next = std::next(it);
     const bool superseded = next != intents_.end() && next->first.uid == it->first.uid &&
                             next->first.role == it->first.role && !next->second.id.empty();
-    // One that was never answered and never came is over; should it still come, its token tells whose it is.
-    if (it->second.gone() && (superseded || it->second.id.empty())) {
+    // One that was never answered and never came is over in time; should it still come, its token tells whose it is.
+    const bool over = it->second.id.empty() && now - it->second.since >= kLatePatience;
+    if (it->second.gone() && (superseded || over)) {
       news.finished.push_back(it->first);
       intents_.erase(it);
     } else if (!it->second.listed && !it->second.gone()) {
       open_.insert(open_.end(), it->first);
+    } else if (!it->second.listed && it->second.id.empty()) {
+      late_.insert(late_.end(), it->first);
     }
     it = next;
   }
@@ -171,6 +178,8 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
 std::vector<Sought> Ledger::sought() const {
   std::vector<Sought> list;
   for (const Token& token : open_) list.push_back(intents_.at(token).sought(token));
+  // Proven not to be there, and not asked for again yet: it may come at the last moment.
+  for (const Token& token : late_) list.push_back(intents_.at(token).sought(token));
   return list;
 }
 

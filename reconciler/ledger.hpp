@@ -75,6 +75,7 @@ class Ledger {
   void note(const Token& token);  // after a change of its intent
   std::map<Token, Intent> intents_;
   std::map<std::string, Millis> asked_;  // servers and volumes by id: when their deletion was asked for last
+  std::set<Token> late_;                 // never answered, proven not to be there, and still looked for
   std::set<Token> open_;                 // neither listed nor proven gone: few, and asked for by every plan
 };
 

@@ -210,21 +210,35 @@ void Objects::stage_remove(Txn& txn, const Resource& resource) const {
   txn.ops.push_back({Op::Kind::remove, status_key(resource.key()), "", 0});
 }
 
-std::string Objects::retained_uid(const Key& key) {
-  if (key.kind != "Volume") return "";
-  auto stored = store_.get(path_of("/retained/", key));
-  if (!stored || !*stored) return "";
+std::string bound_volume(const Resource& volume) {
+  const Value* id = volume.status.find("id");
+  return id ? id->text() : volume.metadata.annotations[kVolumeId].text();
+}
+
+bool may_hold_data(const Resource& volume) {
+  return !bound_volume(volume).empty() && !volume.status["unused"].bool_or(false);
+}
+
+bool Objects::take_retained(Resource& fresh) {
+  if (fresh.kind != "Volume") return false;
+  auto stored = store_.get(path_of("/retained/", fresh.key()));
+  if (!stored || !*stored) return false;
   Result<Value> value = parse_json((*stored)->value);
-  return value ? (*value)["uid"].text() : "";
+  if (!value || (*value)["uid"].text().empty()) return false;
+  fresh.metadata.uid = (*value)["uid"].text();
+  fresh.metadata.annotations.set(kVolumeId, (*value)["id"].text());
+  fresh.metadata.generation = (*value)["generation"].int_or(0) + 1;  // its history goes on
+  return true;
 }
 
 void Objects::stage_retained(Txn& txn, const Resource& removed) const {
   if (removed.kind != "Volume") return;
-  const std::string& id = removed.status["id"].text();
-  const bool kept = removed.spec["deletionPolicy"].text_or("Retain") == "Retain" && !id.empty();
+  const std::string id = bound_volume(removed);
+  const bool kept = removed.spec["deletionPolicy"].text_or("Retain") == "Retain" && may_hold_data(removed);
   const std::string key = path_of("/retained/", removed.key());
   if (kept) {
-    Value value = Value::map({{"uid", removed.metadata.uid}, {"id", id}});
+    Value value =
+        Value::map({{"uid", removed.metadata.uid}, {"id", id}, {"generation", removed.metadata.generation}});
     txn.ops.push_back({Op::Kind::put, key, dump_json(value), 0});
   } else {
     txn.ops.push_back({Op::Kind::remove, key, "", 0});
@@ -232,9 +246,9 @@ void Objects::stage_retained(Txn& txn, const Resource& removed) const {
 }
 
 void Objects::stage_gone(Txn& txn, const Resource& removed) const {
-  if (removed.kind != "Volume" && removed.kind != "DatabaseInstance") return;
-  // A volume that was never seen was never used: what a late create may still make of it holds nothing.
-  const bool unused = removed.kind == "Volume" && removed.status["id"].text().empty();
+  if (removed.kind != "Volume" && removed.kind != "DatabaseInstance" && removed.kind != "Backup") return;
+  // What a late create may still make of a volume that was never of use holds nothing.
+  const bool unused = removed.kind == "Volume" && !may_hold_data(removed);
   const std::string& policy = unused ? "Delete" : removed.spec["deletionPolicy"].text_or("Retain");
   Value value = Value::map({{"kind", removed.kind},
                             {"project", removed.metadata.project},

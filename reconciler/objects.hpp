@@ -9,7 +9,7 @@
 //   /ledger/<uid>/<role>/<incarnation>         intents of creates
 //   /gone/<uid>                                {kind, project, name, policy, time} of an owner that was forgotten
 //   /owner/loop                                the control plane that acts, under its lease
-//   /retained/<project>/Volume/<name>          {uid, id} of a Volume that was deleted with Retain: made again, it is
+//   /retained/<project>/Volume/<name>          {uid, id, generation} of a Volume that was deleted with Retain: made again, it is
 //   the same one
 #pragma once
 #include <atomic>
@@ -44,6 +44,11 @@ struct ResourcePage {
   std::string next;  // "" = no more; else what to hand in as `after`
 };
 
+// The cloud's volume that a Volume has, or had when it was forgotten and made again; "" = none yet.
+std::string bound_volume(const Resource& volume);
+// It has one, and that was of use, as far as is known: there may be data on it.
+bool may_hold_data(const Resource& volume);
+
 class Objects {
  public:
   Objects(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
@@ -62,9 +67,9 @@ class Objects {
   void stage_status(Txn& txn, const Resource& resource) const;  // guarded: the spec key must still be present
   void stage_remove(Txn& txn, const Resource& resource) const;  // spec and status; history and events stay
   void stage_event(Txn& txn, const Event& event) const;
-  // The uid of a forgotten Volume whose data the cloud still has; "" = none. A new object of that name takes it, and
-  // with it the data.
-  std::string retained_uid(const Key& key);
+  // A new object of the name of a forgotten Volume whose data the cloud still has takes its uid and is bound to the
+  // cloud's volume (annotation trove/volume-id); its generations go on. False: there is none; nothing was changed.
+  bool take_retained(Resource& fresh);
   void stage_retained(Txn& txn, const Resource& removed) const;
   // Remembers that an owner of things in the cloud is gone for good: what turns up with its token later is nobody's.
   void stage_gone(Txn& txn, const Resource& removed) const;

@@ -26,6 +26,9 @@ struct OwnerReference {
   friend bool operator==(const OwnerReference&, const OwnerReference&) = default;
 };
 
+// Annotation of a Volume that was forgotten with its data kept and is made again: the cloud's volume.
+inline constexpr const char* kVolumeId = "trove/volume-id";
+
 struct Metadata {
   std::string name;
   std::string project;
@@ -35,7 +38,7 @@ struct Metadata {
   Time creation_timestamp;
   Time deletion_timestamp;        // set = being deleted
   Value labels = Value::map();        // string to string
-  Value annotations = Value::map();   // string to string
+  Value annotations = Value::map();   // string to string; those under trove/ are ours
   std::vector<OwnerReference> owner_references;
   // `generateName` of the input; the API makes the name from it.
   std::string generate_name;

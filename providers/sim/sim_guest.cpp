@@ -142,6 +142,7 @@ std::optional<guest::Report> SimGuest::step(SimCloud& cloud, const Clock& clock,
     lose_processes();
     boots_ = boots;
     boot_due_ = now + options.boot;
+    report_.agent = server_id_ + "/" + std::to_string(boots_);
   }
   if (boot_due_ && now < *boot_due_) return std::nullopt;
   boot_due_.reset();
@@ -306,6 +307,7 @@ void SimGuest::engine_up(SimDisk& disk, const Clock& clock) {
   due_.reset();
   data_failures_ = 0;
   running_ = persisted_;
+  for (const std::string& name : options.pinned) running_.erase(name);
   engine_started_ = clock.wall();
   applied_restart_ = document_->restart;
   applied_memory_mib_ = document_->memory_mib;

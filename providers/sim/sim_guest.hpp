@@ -23,6 +23,7 @@ struct SimGuestOptions {
   Millis heartbeat{20'000};       // an unchanged report is repeated after this
   int backup_error = 0;           // attempts in per mille; the third that fails is the last
   std::string project = "p";      // of uploads whose order names no place
+  std::set<std::string> pinned;   // parameters that wait for a restart, and go on waiting after it
   std::set<std::string> refused;  // parameters and items ("user app", "database orders") that the engine refuses
 };
 

@@ -146,12 +146,15 @@ Api::Item Api::compare(const Call& call, const Resource& wanted, const Resource*
   metadata = current ? current->metadata : Metadata{};
   metadata.labels = wanted.metadata.labels;
   metadata.annotations = wanted.metadata.annotations;
+  if (current)  // ours stay
+    for (const Value::Member& member : current->metadata.annotations.members())
+      if (member.key.starts_with("trove/") && !metadata.annotations.find(member.key))
+        metadata.annotations.set(member.key, member.value);
   if (!current) {
     metadata.name = wanted.metadata.name;
     metadata.project = call.project;
-    metadata.uid = options_.objects.retained_uid(item.after.key());
-    if (metadata.uid.empty()) metadata.uid = new_uid(options_.rng);
     metadata.generation = 1;
+    if (!options_.objects.take_retained(item.after)) metadata.uid = new_uid(options_.rng);
     metadata.creation_timestamp = options_.clock.wall();
   }
   if (wanted.kind == "Secret") merge_secret(item.after, current, problems);

@@ -1,4 +1,5 @@
 #include "reconciler/guard/guard.hpp"
+#include "reconciler/objects.hpp"
 
 #include <algorithm>
 #include "specs/core/overload.hpp"
@@ -134,7 +135,7 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  if (seen.is_known()) return refuse("a volume with this token exists");
                  auto object = owner(whole, world, a.token.uid);
                  if (!object) return tl::unexpected(object.error());
-                 if (!(*object)->resource.status["id"].text().empty() &&
+                 if (!bound_volume((*object)->resource).empty() &&
                      !(*object)->resource.status["unused"].bool_or(false))
                    return refuse("a volume that had data is not replaced by an empty one");
                  return {};
@@ -250,6 +251,12 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  return {};
                },
                [&](const DeleteStoredObject& a) -> Result<void> {
+                 if (whole.object.kind == kOrphan) {
+                   auto gone = orphan(whole, world, a.key.substr(a.key.rfind('/') + 1));
+                   if (!gone) return tl::unexpected(gone.error());
+                   if (!(*gone)->destroy) return refuse("the backup was deleted with deletionPolicy Retain");
+                   return {};
+                 }
                  auto fresh = read_(whole.object);
                  if (!fresh) return tl::unexpected(fresh.error());
                  if (!*fresh || a.key != (*fresh)->metadata.project + "/" + (*fresh)->metadata.uid)

@@ -75,8 +75,8 @@ Plan plan_item(const Object& object, const World& world, const Item& item, std::
   if (view.settled())
     state = find_item(item.is_user ? view.guest->report->users : view.guest->report->databases, item.name, item.host);
   if (!state || state->state == "Pending") {
-    if (applied_before && (!view.guest || !view.guest->report) && plan.actions.empty()) {
-      plan.keep_status = true;  // the guest has not spoken since we started: nothing new is known
+    if (applied_before && !view.spoken() && plan.actions.empty()) {
+      plan.keep_status = true;  // nothing has been said since we started: nothing new is known
       return plan;
     }
     plan.waiting_reason = "WaitingForDependency";

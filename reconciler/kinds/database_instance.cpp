@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "reconciler/kinds/instance_ladder.hpp"
+#include "reconciler/objects.hpp"
 
 namespace trove {
 namespace {
@@ -57,7 +58,7 @@ Plan plan_deletion(Ladder& ladder) {
     if (world.steady >= again)
       return act({CloudAction{DeleteServer{server->token, server->id}}, {}, Change::none},
                  "server " + server->id + " does not go; asking again");
-    ladder.plan.wake = world.at(again);
+    ladder.wake_at(world.at(again));
   }
   if (!servers.empty()) return wait("nova deletes the server");
   if (world.servers_doubtful(object.meta().uid)) return wait("making sure that the server is gone");
@@ -114,8 +115,8 @@ void hurry_deletions(Ladder& ladder) {
     if (ladder.world.steady >= again)
       ladder.plan.actions.push_back(
           {CloudAction{DeleteServer{server->token, server->id}}, ladder.object.key(), Change::none});
-    else if (const Time at = ladder.world.at(again); !ladder.plan.wake || at < *ladder.plan.wake)
-      ladder.plan.wake = at;
+    else
+      ladder.wake_at(ladder.world.at(again));
   }
 }
 
@@ -178,7 +179,7 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
     }
   }
   const bool unused = volume->resource.status["unused"].bool_or(false);
-  const std::string bound = unused ? "" : volume->resource.status["id"].text();
+  const std::string bound = unused ? "" : bound_volume(volume->resource);
   const Observed<CloudVolume> seen = world.bound_volume_of(volume->meta().uid, bound);
   if (seen.is_unknown()) return ladder.unknown("the cloud's volumes are not known for certain: " + world.doubt());
   if (seen.is_absent()) {

@@ -40,9 +40,14 @@ std::vector<std::string> pending_restart(const Ladder& ladder, const GuestState*
 std::string restart_word(const Ladder& ladder, const GuestState* guest, const std::vector<std::string>& pending) {
   std::string word;
   if (restart_asked(ladder.object, ladder.world, &word)) return word;
-  // What the engine honours now is the best memory: it survives the loss of ours.
-  word = guest && guest->report && !guest->report->applied_restart.empty() ? guest->report->applied_restart
-                                                                           : ladder.before["restartWord"].text();
+  // What was told stays told: the guest may not have looked yet. After a loss of that memory, what the engine honours
+  // is the best there is.
+  if (guest && guest->document)
+    word = guest->document->restart;
+  else if (guest && guest->report && !guest->report->applied_restart.empty())
+    word = guest->report->applied_restart;
+  else
+    word = ladder.before["restartWord"].text();
   const bool settled =
       guest && guest->report && guest->document && guest->report->document_digest == guest->document_digest;
   if (ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate && settled && !pending.empty()) {
@@ -59,7 +64,7 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
   StatusBuilder& status = ladder.status;
   const bool silent = ladder.world.steady - guest.heard > kGuestSilence;
   if (!silent)  // then only the guest brings news
-    ladder.plan.wake = ladder.world.at(guest.heard + kGuestSilence + Millis{1});
+    ladder.wake_at(ladder.world.at(guest.heard + kGuestSilence + Millis{1}));
   const bool running = report.engine_state == "Running";
   if (!report.engine_version.empty())
     status.fields().set("datastore", Value::map({{"resolved", report.engine_version}}));
@@ -147,13 +152,15 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
 namespace {
 
 // What a guest may have done has to be known before it is told: it can act, fall silent, and the wish be withdrawn
-// meanwhile. So names of parameters and the root login are in the status first, and the document goes out a pass later.
+// meanwhile. So names of parameters, the root login and a restart are in the status first, and the document goes out a
+// pass later.
 bool remembered(Ladder& ladder, const guest::Document& document) {
   Value names = ladder.before["appliedParameters"].is_map() ? ladder.before["appliedParameters"] : Value::map();
   bool all = true;
   for (const guest::Parameter& parameter : document.parameters)
     if (!names.find(parameter.name)) names.set(parameter.name, ""), all = false;
   if (!all) ladder.status.fields().set("appliedParameters", std::move(names));
+  if (document.restart != ladder.before["restartWord"].text()) all = false;  // it is in the status already
   for (const guest::User& user : document.users)
     if (user.superuser && !ladder.before["rootEnabled"].bool_or(false))
       ladder.status.fields().set("rootEnabled", true), all = false;
@@ -172,7 +179,7 @@ Plan guest_rung(Ladder& ladder) {
                                 ": one of them is a copy; stop it. Neither is told anything until then";
     ladder.plan.waiting_reason = "DATA_SAFETY_HOLD";
     ladder.plan.waiting_message = message;
-    ladder.plan.wake = world.at(guest->frozen + kCloneFreeze);
+    ladder.wake_at(world.at(guest->frozen + kCloneFreeze));
     ladder.status.phase("ERROR").ready_unknown("TerminalError", message).synced(false, "TerminalError", message);
     ladder.status.stalled({"DATA_SAFETY_HOLD", "CloudOperator", message}).observed(0);
     ladder.plan.status = ladder.status.build();
@@ -190,7 +197,7 @@ Plan guest_rung(Ladder& ladder) {
   if (!guest || !guest->report) {
     if (ladder.was_ready() && world.steady - world.started < kGuestSilence) {
       // We have just started; the guest will call. Until then what was said stands.
-      ladder.plan.wake = world.at(world.started + kGuestSilence);
+      ladder.wake_at(world.at(world.started + kGuestSilence));
       ladder.plan.keep_status = known;
       if (!known) {
         ladder.plan.status = ladder.before;
@@ -205,6 +212,11 @@ Plan guest_rung(Ladder& ladder) {
     ladder.status.synced(false, "Progressing", ladder.plan.waiting_message)
         .progressing("WaitingForGuest", ladder.plan.waiting_message);
     ladder.plan.status = ladder.status.build();
+    return std::move(ladder.plan);
+  }
+  // Heard before we have told anything since our start: the next pass, which comes at once, can compare.
+  if (!guest->document && known && world.steady - world.started < kGuestSilence) {
+    ladder.plan.keep_status = true;
     return std::move(ladder.plan);
   }
   const bool settled = told && guest->report->document_digest == guest->document_digest;

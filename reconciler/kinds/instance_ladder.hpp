@@ -38,6 +38,10 @@ struct Ladder {
     return ready && ready->status == "True";
   }
 
+  void wake_at(Time at) {
+    if (!plan.wake || at < *plan.wake) plan.wake = at;
+  }
+
   // Every rung ends in one of these.
   Plan act(Action action, std::string_view reason, std::string message) {
     action.object = object.key();

@@ -124,9 +124,11 @@ struct InstanceView {
   const Server* server = nullptr;     // the current one, when there is one
   const GuestState* guest = nullptr;  // of that server
   bool going() const { return !instance || instance->deleting(); }
+  // It was told something and has said something since we started.
+  bool spoken() const { return guest && guest->report && guest->document; }
   // The guest has worked through the newest document that we gave it.
   bool settled() const {
-    return guest && guest->report && guest->document && guest->report->document_digest == guest->document_digest;
+    return spoken() && guest->report->document_digest == guest->document_digest;
   }
 };
 InstanceView view_instance(const World& world, const std::string& project, const std::string& name);

@@ -1,5 +1,6 @@
 // A Volume: one Cinder volume with a life of its own.
 #include "reconciler/kinds/plan.hpp"
+#include "reconciler/objects.hpp"
 
 namespace trove {
 namespace {
@@ -63,7 +64,7 @@ const Object* user_of(const Object& object, const World& world) {
 Plan plan_volume(const Object& object, const World& world) {
   const auto& want = object.as<VolumeSpec>();
   const Token token{object.meta().uid, "data", 1};
-  const std::string bound = object.resource.status["id"].text();
+  const std::string bound = bound_volume(object.resource);
   const bool was_unused = object.resource.status["unused"].bool_or(false);
   const Observed<CloudVolume> seen = object.deleting() || was_unused
                                          ? world.volume_of(object.meta().uid, bound)
@@ -83,7 +84,9 @@ Plan plan_volume(const Object& object, const World& world) {
       was_unused && seen.is_known() && seen->server_id.empty() && never_ready(seen->status);
   if (unused) status.fields().set("unused", true);
   if (seen.is_known()) {
-    status.fields().set("id", seen->id);
+    // While it goes away, an empty one that came late is seen as well; it is not what there was data on.
+    const bool stands_in = seen->id != bound && seen->server_id.empty() && !bound.empty() && !was_unused;
+    if (!stands_in) status.fields().set("id", seen->id);
     status.fields().set("size", seen->size_gib);
     status.fields().set("cinderStatus", to_string(seen->status));
     if (const Object* user = user_of(object, world); user && !seen->server_id.empty())

@@ -91,9 +91,8 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
           [&](const PutGuestDocument&) -> Result<Outcome> { return Outcome{}; },  // the loop's own, see reconcile()
           [&](const CreateObject& a) -> Result<Outcome> {
             Resource resource = a.resource;
-            resource.metadata.uid = objects_.retained_uid(resource.key());
-            if (resource.metadata.uid.empty()) resource.metadata.uid = new_uid(rng_);
             resource.metadata.generation = 1;
+            if (!objects_.take_retained(resource)) resource.metadata.uid = new_uid(rng_);
             resource.metadata.creation_timestamp = clock_.wall();
             resource.metadata.resource_version = 0;
             Txn txn;

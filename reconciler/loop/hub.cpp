@@ -16,6 +16,11 @@ void Hub::on_report(OnReport callback) {
   on_report_ = std::move(callback);
 }
 
+void Hub::ask_whether_leading(std::function<bool()> leads) {
+  std::lock_guard lock(mutex_);
+  leads_ = std::move(leads);
+}
+
 std::string Hub::put(const Token& server, const guest::Document& planned) {
   Entry entry{planned, ""};
   if (sign_) {
@@ -75,6 +80,7 @@ Result<std::optional<guest::Document>> Hub::document(const std::string& server, 
   if (wait > Millis{0}) changed_.wait_for(lock, wait, news);
   auto entry = entries_.find(server);
   if (entry == entries_.end() || entry->second.digest == after || stopping_) return std::optional<guest::Document>{};
+  if (leads_ && !leads_()) return std::optional<guest::Document>{};
   return std::optional<guest::Document>(entry->second.document);
 }
 

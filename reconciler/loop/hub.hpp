@@ -21,6 +21,8 @@ class Hub final : public GuestHub {
   using OnReport = std::function<void(const std::string& server, guest::Report report)>;
   Hub(const Sealer& sealer, Sign sign) : sealer_(sealer), sign_(std::move(sign)) {}
   void on_report(OnReport callback);  // once, before the first report
+  // Asked at the moment of each answer: a control plane that was stopped and goes on may lead no more. Once, as above.
+  void ask_whether_leading(std::function<bool()> leads);
 
   // Stores the document; its digest as the guest will report it.
   std::string put(const Token& server, const guest::Document& planned);
@@ -42,6 +44,7 @@ class Hub final : public GuestHub {
   const Sealer& sealer_;
   Sign sign_;
   OnReport on_report_;
+  std::function<bool()> leads_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<std::string, Entry> entries_;                            // by token text

@@ -47,8 +47,10 @@ bool on_its_way(const Inventory& cloud) {
   return false;
 }
 
-// What a later plan, which knows only what is stored, has to know of: that a volume was never of use, or is now.
+// What a later plan, which knows only what is stored, has to know of: that a volume was never of use, or is now; and
+// which one it was, before its object is forgotten.
 bool stored_first(const Action& action) {
+  if (std::holds_alternative<RemoveObject>(action.effect)) return true;
   const auto* cloud = std::get_if<CloudAction>(&action.effect);
   return cloud && (std::holds_alternative<CreateVolume>(*cloud) || std::holds_alternative<CreateServer>(*cloud) ||
                    std::holds_alternative<AttachVolume>(*cloud));
@@ -74,12 +76,16 @@ Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Execu
   set_time();
   world_.started = world_.steady;
   next_sweep_ = clock_.monotonic() + kSweepPeriod;
+  hub_.ask_whether_leading([this] { return leader_.sure(); });
   hub_.on_report(
       [this](const std::string& server, guest::Report report) { deliver_report(server, std::move(report)); });
 }
 
 // Commits without waiting report back to the loop: one that waits comes after them all.
-Loop::~Loop() { (void)objects_.store().commit({}); }
+Loop::~Loop() {
+  hub_.ask_whether_leading([] { return false; });
+  (void)objects_.store().commit({});
+}
 
 void Loop::set_time() {
   world_.now = clock_.wall();
@@ -271,7 +277,7 @@ Millis Loop::step() {
   const Millis now = clock_.monotonic();
   set_time();
   const bool leads = leader_.tick();
-  if (led_ != 0 && leader_.epoch() != led_) hub_.retire_all();
+  if (led_ != 0 && (!leads || leader_.epoch() != led_)) hub_.retire_all();
   if (leads && leader_.epoch() != led_) {
     // Somebody else may have led, be it for a moment: whatever is remembered here may be old.
     log::info("leading", {{"epoch", leader_.epoch()}});
@@ -321,7 +327,7 @@ Millis Loop::step() {
     key = held_.erase(key);
   }
   any_held_ = !held_.empty();
-  if (look || now >= next_observation_) observe();
+  if (look || (!observing_ && now >= next_observation_)) observe();
   while (in_flight_ < kMaxInFlight) {
     std::optional<Key> key = queue_.pop(now);
     if (!key) break;
@@ -331,7 +337,8 @@ Millis Loop::step() {
     next_sweep_ = now + kSweepPeriod;
     sweep();
   }
-  Millis wait = std::min({options_.longest_wait, next_observation_ - now, leader_.next_tick() - now});
+  Millis wait = std::min(options_.longest_wait, leader_.next_tick() - now);
+  if (!observing_) wait = std::min(wait, next_observation_ - now);  // else its arrival wakes us
   if (auto due = queue_.next_due(); due && in_flight_ < kMaxInFlight) wait = std::min(wait, *due - now);
   {
     std::lock_guard lock(inbox_mutex_);
@@ -376,9 +383,9 @@ void Loop::take(WatchBatch batch) {
       // The load may have been newer than this event.
       if (!gone || gone->meta().resource_version > event.revision) continue;
       const std::vector<Key> affected = world_.affected_by(*key);
-      if (key->kind == "DatabaseInstance" || key->kind == "Volume") {
+      if (key->kind == "DatabaseInstance" || key->kind == "Volume" || key->kind == "Backup") {
         auto owners = std::make_shared<std::map<std::string, Gone>>(*world_.gone);
-        const bool unused = key->kind == "Volume" && gone->resource.status["id"].text().empty();
+        const bool unused = key->kind == "Volume" && !may_hold_data(gone->resource);
         (*owners)[gone->meta().uid] = {*key, unused || common_of(gone->spec).deletion == Common::Deletion::remove};
         world_.gone = std::move(owners);
         world_.edit_ledger().forget(gone->meta().uid);
@@ -791,6 +798,9 @@ void Loop::note_outcome(const CloudAction& action, const Result<Outcome>& outcom
       ledger.created(*token, outcome->id, clock_.monotonic());
     else if (surely_not_done(outcome.error().code))
       ledger.refused(*token);
+    // Found by a list while the call was on its way, which has written down since that nothing is known.
+    auto intent = ledger.intents().find(*token);
+    if (!outcome && intent != ledger.intents().end() && !intent->second.id.empty()) record_again(*token);
   } else if (outcome) {
     if (const auto* a = std::get_if<DeletePort>(&action)) ledger.deleted(a->token, a->id, now);
     if (const auto* a = std::get_if<DeleteVolume>(&action)) ledger.deleted(a->token, a->id, now);

@@ -70,8 +70,7 @@ Value Loop::plan_to_json(const std::string& project, World world, const std::vec
     if (!current) {
       entry.set("op", "create");
       ++add;
-      next.metadata.uid = objects_.retained_uid(key);
-      if (next.metadata.uid.empty())
+      if (!objects_.take_retained(next))
         next.metadata.uid = "new-" + wanted.kind + "-" + wanted.metadata.name;
       else
         notes.push_back("takes back the volume that was kept, with its data");

@@ -59,6 +59,16 @@ Inventory FaultyCloud::observe(const std::vector<Sought>& sought) {
     for (Server& server : seen.servers) server.status = Server::Status::unknown;
     injector_.say(plane_, "sees no server: a cell is down");
   }
+  if (injector_.aimed(Kind::blind, n)) {
+    const auto drop = [](auto& list, const Sought& one) {
+      std::erase_if(list, [&](const auto& thing) { return is(thing, one); });
+    };
+    for (const Sought& one : sought) {
+      drop(seen.servers, one), drop(seen.volumes, one), drop(seen.ports, one);
+      if (std::find(seen.absent.begin(), seen.absent.end(), one) == seen.absent.end()) seen.absent.push_back(one);
+    }
+    injector_.say(plane_, "does not find " + std::to_string(sought.size()) + " things that it looks for");
+  }
   blur(seen, n);
   seen_(seen);
   return seen;
@@ -100,6 +110,9 @@ Result<Outcome> FaultyCloud::perform(const CloudAction& action) {
     injector_.say(plane_, call + ": " + std::string(why));
     return fail(Code::outcome_unknown, "the cloud did not answer");
   };
+  asked_(plane_, action, Moment::asks);
+  if (auto asked = not_before_.find(service_of(action)); asked != not_before_.end() && injector_.now() < asked->second)
+    judge_("polite", call + ": the service had asked for more time");
   injector_.boundary(plane_, "c1", effect);
   if (injector_.lasting(Kind::outage, service_of(action))) {
     injector_.say(plane_, call + ": the service is down");
@@ -107,20 +120,23 @@ Result<Outcome> FaultyCloud::perform(const CloudAction& action) {
   }
   if (const Fault* throttle = injector_.aimed(Kind::throttle, n)) {
     injector_.say(plane_, call + ": throttled");
+    Millis& until = not_before_[std::string(service_of(action))];
+    until = std::max(until, injector_.now() + Millis{throttle->value});
     Error error{Code::throttled, "too many requests", {}, Millis{throttle->value}};
     return tl::unexpected(std::move(error));
   }
   if (injector_.aimed(Kind::lost_request, n)) return unanswered("the request is lost");
   if (const Fault* late = injector_.aimed(Kind::late, n)) {
-    deliver_(Millis{late->value}, action);
+    deliver_(Millis{late->value}, action, false);
     return unanswered("the request hangs");
   }
   injector_.boundary(plane_, "c2", effect);
+  asked_(plane_, action, Moment::arrives);
   Result<Outcome> outcome = inner_.perform(action);
   injector_.say(
       plane_, call + (outcome ? ": done" + (outcome->id.empty() ? "" : " " + outcome->id)
                               : ": " + std::string(to_string(outcome.error().code)) + ", " + outcome.error().message));
-  if (const Fault* twice = injector_.aimed(Kind::duplicate, n)) deliver_(Millis{twice->value}, action);
+  if (const Fault* twice = injector_.aimed(Kind::duplicate, n)) deliver_(Millis{twice->value}, action, true);
   injector_.boundary(plane_, "c3", effect);
   if (injector_.aimed(Kind::lost_reply, n)) return unanswered("the answer is lost");
   return outcome;

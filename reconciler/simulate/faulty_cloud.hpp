@@ -2,6 +2,7 @@
 // faults in between. One a control plane; one thread.
 #pragma once
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 #include "providers/patient.hpp"
@@ -14,17 +15,26 @@ using Snapshots = std::vector<std::shared_ptr<const Inventory>>;
 
 // Hands each answer on as the control plane gets it.
 using Seen = std::function<void(const Inventory&)>;
+// A control plane's own call: when it decides to make it, and again when it reaches the cloud.
+enum class Moment { asks, arrives };
+using Asked = std::function<void(const std::string& plane, const CloudAction&, Moment)>;
+// It did what it must not.
+using Judge = std::function<void(std::string invariant, std::string what)>;
 
 class FaultyCloud final : public Cloud {
  public:
-  // `deliver` performs an action so much later, whoever lives then; `snapshots` null: none are kept.
-  using Deliver = std::function<void(Millis, const CloudAction&)>;
-  FaultyCloud(std::string plane, Cloud& inner, Injector& injector, Deliver deliver, Seen seen, Snapshots* snapshots)
+  // `deliver` performs an action so much later, whoever lives then (`again`: it was answered once); `snapshots` null:
+  // none are kept.
+  using Deliver = std::function<void(Millis, const CloudAction&, bool again)>;
+  FaultyCloud(std::string plane, Cloud& inner, Injector& injector, Deliver deliver, Seen seen, Asked asked,
+              Judge judge, Snapshots* snapshots)
       : plane_(std::move(plane)),
         inner_(inner),
         injector_(injector),
         deliver_(std::move(deliver)),
         seen_(std::move(seen)),
+        asked_(std::move(asked)),
+        judge_(std::move(judge)),
         snapshots_(snapshots) {}
   using Cloud::observe;
   Inventory observe(const std::vector<Sought>& sought) override;
@@ -39,6 +49,9 @@ class FaultyCloud final : public Cloud {
   Injector& injector_;
   Deliver deliver_;
   Seen seen_;
+  Asked asked_;
+  Judge judge_;
+  std::map<std::string, Millis, std::less<>> not_before_;  // by service: what it asked us for
   Snapshots* snapshots_;
 };
 

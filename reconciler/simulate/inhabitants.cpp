@@ -24,6 +24,7 @@ Millis SimWorld::turn_guests() {
     guest.name = to_string(server.token);
     guest.bearer = guest_bearer(simulation_sealer(), server.token).reveal();
     guest.agent.options.project = scenario_.project;
+    guest.agent.options.pinned = scenario_.pinned;
   }
   Plane* plane = injector_.lasting(Fault::Kind::silence) ? nullptr : reachable();
   Millis wait = kObservePeriod;
@@ -31,7 +32,7 @@ Millis SimWorld::turn_guests() {
     wait = std::min(wait, turn_guest(guest, plane));
     if (guest.clone) wait = std::min(wait, turn_clone(guest, plane));
   }
-  return wait;
+  return std::min(wait, turn_zombies(plane));
 }
 
 // The long poll, the agent's work, and its report. Only what may have something to do is asked: most have not.
@@ -46,6 +47,7 @@ Millis SimWorld::turn_guest(Guest& guest, Plane* plane) {
   if (plane) {
     auto document = plane->hub().document(guest.name, guest.agent.document_digest(), Millis{0});
     if (document && *document && known()) {
+      if (!plane->loop().leading()) broken("one-voice", plane->name() + " tells guests what to do and does not lead");
       guest.agent.take(**document);
       guest.news = true;
     }
@@ -72,13 +74,44 @@ Millis SimWorld::turn_guest(Guest& guest, Plane* plane) {
 Millis SimWorld::turn_clone(Guest& guest, Plane* plane) {
   const Millis now = clock_.monotonic();
   if (now >= guest.clone_until) {
+    check_calm(guest);
     guest.clone.reset();
     return kObservePeriod;
   }
   if (now < guest.clone_speaks) return guest.clone_speaks - now;
   guest.clone_speaks = now + kCloneSpeaks;
-  if (plane) (void)plane->hub().report(guest.name, guest.clone->report());
+  if (plane) {
+    guest::Report report = guest.clone->report();
+    report.agent += " (copy)";
+    report.engine_state = "Stopped";
+    (void)plane->hub().report(guest.name, std::move(report));
+  }
   return Millis{0};
+}
+
+// What two machines say in turn is not believed again and again.
+void SimWorld::check_calm(const Guest& guest) {
+  constexpr int64_t kMostFlips = 8;
+  for (const auto& [key, resource] : facts_.stored)
+    if (resource.metadata.uid == guest.token.uid && facts_.flips[key] - guest.flips > kMostFlips)
+      broken("calm", to_string(key) + " became ready and no more " +
+                         std::to_string(facts_.flips[key] - guest.flips) + " times while two machines spoke for it");
+}
+
+// The server is gone, and its guest goes on saying what was true then.
+Millis SimWorld::turn_zombies(Plane* plane) {
+  const Millis now = clock_.monotonic();
+  Millis wait = kObservePeriod;
+  std::erase_if(zombies_, [&](const Guest& zombie) { return now >= zombie.clone_until; });
+  for (Guest& zombie : zombies_) {
+    if (now >= zombie.clone_speaks) {
+      zombie.clone_speaks = now + kCloneSpeaks;
+      if (plane && plane->hub().authenticate(zombie.bearer))
+        (void)plane->hub().report(zombie.name, zombie.agent.report());
+    }
+    wait = std::min(wait, zombie.clone_speaks - now);
+  }
+  return wait;
 }
 
 std::string SimWorld::server_line(const std::string& server, const guest::Report& report) {

@@ -33,6 +33,7 @@ class Injector {
   const Fault* lasting(Fault::Kind kind, std::string_view which = {}) const;
 
   const Extent& counted() const { return counted_; }
+  Millis now() const { return clock_.monotonic(); }
   int64_t struck() const { return struck_; }  // how many of the aimed ones found their thing
   // A pause is due: the world runs everybody else and comes back. Set by the world.
   std::function<void(std::string_view plane, Millis)> pause;

@@ -134,6 +134,17 @@ std::string specs_readable(const Facts& facts) {
   return "";
 }
 
+std::string losses_told(const Facts& facts) {
+  for (const auto& [key, resource] : facts.stored) {
+    if (key.kind != "Volume" || resource.deleting() || !facts.bereft.contains(resource.metadata.uid)) continue;
+    const auto conditions = conditions_of(facts.status_of(resource));
+    const Condition* stalled = find_condition(conditions, "Stalled");
+    if (!stalled || stalled->status != "True")
+      return to_string(key) + " has lost its data, and its status does not say so";
+  }
+  return "";
+}
+
 namespace {
 
 constexpr std::array kInvariants = {
@@ -148,6 +159,7 @@ constexpr std::array kFinal = {
     Invariant{"nothing-left", "everything with our token is owned or retained, once", nothing_left_behind},
     Invariant{"creates-resolved", "every intent ended", creates_resolved},
     Invariant{"specs-kept", "acknowledged specs are all readable", specs_readable},
+    Invariant{"losses-told", "whose data is lost says so, and is not given an empty volume", losses_told},
 };
 
 }  // namespace

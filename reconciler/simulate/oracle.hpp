@@ -33,6 +33,7 @@ std::string commits_honest(const Facts& facts);
 std::string nothing_left_behind(const Facts& facts);
 std::string creates_resolved(const Facts& facts);
 std::string specs_readable(const Facts& facts);
+std::string losses_told(const Facts& facts);
 
 // The whole state without ids, times, addresses and counts of rows: what must be alike after every way to get there.
 std::string normal_state(const Facts& facts);

@@ -9,12 +9,37 @@ struct Inside {
   bool& flag;
 };
 
+constexpr Millis kLookAgain{50};
+
 }  // namespace
+
+void SlowExecutor::post(std::function<void()> work) {
+  if (!slow_) return work();
+  constexpr Millis kTakes[] = {Millis{40}, Millis{0}, Millis{250}, Millis{90}, Millis{600}};
+  const uint64_t n = posted_++;
+  due_[{clock_.monotonic() + kTakes[n % std::size(kTakes)], n}] = std::move(work);
+}
+
+void SlowExecutor::run_due() {
+  while (!due_.empty() && due_.begin()->first.first <= clock_.monotonic()) {
+    auto work = std::move(due_.begin()->second);
+    due_.erase(due_.begin());
+    work();
+  }
+}
+
+std::optional<Millis> SlowExecutor::next() const {
+  if (due_.empty()) return std::nullopt;
+  return std::max(Millis{0}, due_.begin()->first.first - clock_.monotonic());
+}
 
 Plane::Plane(std::string name, const Surroundings& around)
     : name_(std::move(name)),
       store_(name_, around.store, around.injector, around.committed),
-      cloud_(name_, around.cloud, around.injector, around.deliver, around.seen, around.snapshots),
+      cloud_(name_, around.cloud, around.injector, around.deliver, around.seen, around.asked, around.judge,
+             around.snapshots),
+      injector_(around.injector),
+      executor_(around.clock, around.async),
       objects_(store_, around.clock),
       hub_(around.sealer, nullptr),
       loop_(objects_, cloud_, around.sealer, hub_, executor_, around.clock, around.rng),
@@ -53,13 +78,18 @@ void Plane::read_again() {
 
 Millis Plane::turn() {
   const Inside inside(inside_);
-  WatchBatch batch = watch_->next(Millis{0});
+  executor_.run_due();
+  const bool late = injector_.lasting(Fault::Kind::lag) != nullptr;
+  WatchBatch batch;
+  if (!late) batch = watch_->next(Millis{0});
   const bool news = !batch.events.empty() || batch.compacted;
   if (batch.compacted)
     read_again();
   else if (news)
     loop_.deliver(std::move(batch));
-  const Millis wait = loop_.step();
+  Millis wait = loop_.step();
+  if (late) wait = std::min(wait, kLookAgain);
+  if (auto next = executor_.next()) wait = std::min(wait, *next);
   return news ? Millis{0} : wait;
 }
 

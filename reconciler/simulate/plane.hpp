@@ -1,7 +1,10 @@
 // One control plane of a simulated world: the product's own loop, planner, guardian, hub and API, over a store and a
 // cloud with faults. Made at a boot and gone at a crash; what it knew is in the store or lost. One thread.
 #pragma once
+#include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include "providers/http/server.hpp"
 #include "reconciler/api/api.hpp"
@@ -12,6 +15,22 @@
 namespace trove::simulate {
 
 inline constexpr const char* kPersonToken = "simulated-person-0123456789";
+
+// Effects at once, or each a little later than it was asked for, so that other things come between and one overtakes
+// another.
+class SlowExecutor final : public Executor {
+ public:
+  SlowExecutor(const SimClock& clock, bool slow) : clock_(clock), slow_(slow) {}
+  void post(std::function<void()> work) override;
+  void run_due();
+  std::optional<Millis> next() const;  // from now
+
+ private:
+  const SimClock& clock_;
+  bool slow_;
+  uint64_t posted_ = 0;
+  std::map<std::pair<Millis, uint64_t>, std::function<void()>> due_;
+};
 
 class Plane {
  public:
@@ -25,7 +44,10 @@ class Plane {
     FaultyStore::Committed committed;
     FaultyCloud::Deliver deliver;
     Seen seen;
+    Asked asked;
+    Judge judge;
     Snapshots* snapshots;
+    bool async;  // effects take their time
   };
   Plane(std::string name, const Surroundings& around);
   // Reads the store and begins to watch it. May throw Crash.
@@ -49,7 +71,8 @@ class Plane {
   std::string name_;
   FaultyStore store_;
   FaultyCloud cloud_;
-  InlineExecutor executor_;
+  Injector& injector_;
+  SlowExecutor executor_;
   Objects objects_;
   Hub hub_;
   Loop loop_;

@@ -24,7 +24,9 @@ std::string user(std::string_view name, std::string_view of, std::string_view pa
                       "}, grants: [{privileges: [SELECT], on: \"orders.*\"}]");
 }
 
-Deed put_in(int64_t seconds, const std::string& yaml) { return {Millis{seconds * 1000}, body_of(yaml), {}, false}; }
+Deed put_in(double seconds, const std::string& yaml) {
+  return {Millis{static_cast<int64_t>(seconds * 1000)}, body_of(yaml), {}, false};
+}
 Deed take_out(int64_t seconds, std::string kind, std::string name) {
   return {Millis{seconds * 1000}, "", {"p", std::move(kind), std::move(name)}, false};
 }
@@ -63,9 +65,13 @@ std::vector<Scenario> make() {
   all.push_back(
       {"restore",
        "a backup is restored into a new instance",
-       {put_in(0, shop), put_in(30, document("Backup", "before", "instanceRef: {name: orders-db}, timeout: 7d")),
+       {put_in(0, shop),
+        put_in(30, document("Backup", "before", "instanceRef: {name: orders-db}, timeout: 7d") +
+                       document("Backup", "spare", "instanceRef: {name: orders-db}, timeout: 7d, "
+                                                   "deletionPolicy: Delete")),
         put_in(50, instance("copy-db", std::string(kSmall) + ", bootstrapFrom: {backupRef: {name: before}}") +
-                       database("copied", "copy-db", "name: orders"))}});
+                       database("copied", "copy-db", "name: orders")),
+        take_out(70, "Backup", "spare")}});
   const std::string group =
       document("ConfigurationGroup", "tuned", "datastore: {type: mariadb}, parameters: {max_connections: 100}");
   all.push_back({"shared",
@@ -76,6 +82,13 @@ std::vector<Scenario> make() {
                   put_in(40, document("ConfigurationGroup", "tuned",
                                       "datastore: {type: mariadb}, parameters: {max_connections: 200, "
                                       "innodb_buffer_pool_size: 134217728}")),
+                  // Told, perhaps, and taken back at once.
+                  put_in(60, document("ConfigurationGroup", "tuned",
+                                      "datastore: {type: mariadb}, parameters: {max_connections: 200, "
+                                      "innodb_buffer_pool_size: 134217728, wait_timeout: 300}")),
+                  put_in(60.15, document("ConfigurationGroup", "tuned",
+                                         "datastore: {type: mariadb}, parameters: {max_connections: 200, "
+                                         "innodb_buffer_pool_size: 134217728}")),
                   put_in(70, instance("two", kSmall))}});
   all.push_back({"late",
                  "things are asked for before what they refer to, with a password of a person's own",
@@ -98,6 +111,22 @@ std::vector<Scenario> make() {
                                       "datastore: {type: memcached}, flavor: db.tiny, "
                                       "maintenance: {disruptiveChanges: Immediate}")),
                   take_out(50, "DatabaseInstance", "sessions"), take_out(50, "User", "web")}});
+  const std::string kept = document("Volume", "data", "size: 2");
+  const std::string on_it = instance("orders-db", "flavor: db.tiny, volumeRef: {name: data}") +
+                            database("orders", "orders-db");
+  all.push_back({"kept",
+                 "an instance and its volume are deleted with Retain and made again: the same volume, the same data",
+                 {put_in(0, kept + on_it), take_out(25, "Database", "orders"), take_out(26, "DatabaseInstance", "orders-db"),
+                  take_out(40, "Volume", "data"), put_in(50, kept + on_it)}});
+  const std::string stubborn = document("ConfigurationGroup", "tuned",
+                                        "datastore: {type: mariadb}, parameters: {innodb_buffer_pool_size: 134217728}");
+  all.push_back({"stubborn",
+                 "a parameter waits for a restart whatever the engine is restarted",
+                 {put_in(0, instance("one", kSmall) + database("orders", "one")),
+                  put_in(20, stubborn + instance("one", std::string(kSmall) + ", configurationRef: {name: tuned}"))},
+                 "p",
+                 {},
+                 {"innodb_buffer_pool_size"}});
   std::string fleet;
   for (const char* name : {"one", "two", "three", "four", "five"})
     fleet += document("DatabaseInstance", name, "datastore: {type: memcached}, flavor: db.nano");

@@ -1,6 +1,7 @@
 // What people do in a run: documents applied and objects deleted, each at its time. Everything else follows.
 // Plain data; thread-safe.
 #pragma once
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ struct Scenario {
   std::vector<Deed> deeds;  // in order of time
   std::string project = "p";
   std::vector<Flavor> flavors;  // that the cloud has besides its own
+  std::set<std::string> pinned = {};  // parameters that wait for a restart for ever: the engine is stubborn
 };
 
 // Documents of YAML as the body of an apply: read once, sent often.

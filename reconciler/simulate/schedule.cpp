@@ -44,7 +44,7 @@ constexpr std::array kRows = {
              75, 5},
     FaultRow{Kind::silence, "silence", At::time, true, "", "guests cannot reach the control plane", 20, 2},
     FaultRow{Kind::rollback, "rollback", At::time, false, "", "a disk goes back to an earlier state", 20, 2},
-    FaultRow{Kind::clone, "clone", At::time, true, "", "a guest runs twice", 75, 2},
+    FaultRow{Kind::clone, "clone", At::time, true, "", "a guest runs twice", 330, 2},
     FaultRow{Kind::engine_dead, "engine-dead", At::time, false, "", "an engine dies", 20, 0},
     FaultRow{Kind::slow, "slow", At::time, true, "", "guests are slow", 20, 0},
     FaultRow{Kind::lose_server, "lose-server", At::time, false, "", "a server is gone from the cloud", 40, 8},
@@ -61,6 +61,12 @@ constexpr std::array kRows = {
     FaultRow{Kind::unlucky, "unlucky", At::time, true, kUnlucky, "half of what the cloud does so ends in an error", 75,
              12, true},
     FaultRow{Kind::lose_all, "lose-all", At::time, false, "", "every server is gone from the cloud at once", 200, 40},
+    FaultRow{Kind::blind, "blind", At::observation, false, "",
+             "direct looks beside the N-th observation miss what is there", 30, 2},
+    FaultRow{Kind::zombie, "zombie", At::time, true, "", "a server is gone from the cloud and its guest goes on", 75, 8},
+    FaultRow{Kind::astray, "astray", At::time, true, "", "guests reach a control plane that does not lead", 20, 2},
+    FaultRow{Kind::lag, "lag", At::time, true, "", "changes of the store are heard of late", 20, 2},
+    FaultRow{Kind::async, "async", At::nothing, false, "", "effects take their time, and others come between", 40, 6},
 };
 
 std::vector<std::string_view> split(std::string_view text, char by) {
@@ -135,7 +141,14 @@ int64_t draw_value(Kind kind, SimRng& rng) {
       return 1 + rng.below(8);
     case Kind::late:
     case Kind::duplicate:
-      return rng.below(2) == 0 ? rng.below(3'000) : rng.below(50'000);
+      switch (rng.below(4)) {
+        case 0:
+          return rng.below(150);  // before the first one has claimed anything
+        case 1:
+          return rng.below(3'000);
+        default:
+          return rng.below(50'000);
+      }
     case Kind::throttle:
       return 500 + rng.below(10'000);
     case Kind::clock: {
@@ -147,6 +160,8 @@ int64_t draw_value(Kind kind, SimRng& rng) {
       return 15'000 + rng.below(30'000);
     case Kind::slow:
       return 5'000 + rng.below(20'000);
+    case Kind::lag:
+      return 100 + rng.below(3'000);
     default:
       return 2'000 + rng.below(60'000);
   }
@@ -256,7 +271,8 @@ Schedule draw_schedule(const std::string& scenario, uint64_t seed, const Extent&
   const int64_t share = 2 + rng.below(8);
   for (const FaultRow* row : rows) {
     if (rng.below(10) >= share) continue;
-    const int64_t most = row->at == At::nothing || row->at == At::time ? 1 : 3;
+    // One blind look at the most: two in a row are proof.
+    const int64_t most = row->at == At::nothing || row->at == At::time || row->kind == Kind::blind ? 1 : 3;
     const int64_t count = 1 + rng.below(most);
     for (int64_t i = 0; i < count; ++i) {
       Fault fault;

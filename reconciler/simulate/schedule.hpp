@@ -45,7 +45,12 @@ struct Fault {
     user_edit,
     compact,
     unlucky,
-    lose_all
+    lose_all,
+    blind,
+    zombie,
+    astray,
+    lag,
+    async
   } kind = Kind::crash;
   std::string which;  // a service or a list, where the kind has one
   int64_t at = 0;     // a number of things counted from 1, or milliseconds from the start: see FaultRow

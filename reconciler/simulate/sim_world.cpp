@@ -5,6 +5,9 @@
 
 #include <algorithm>
 
+#include "reconciler/secrets.hpp"
+#include "specs/decode.hpp"
+
 namespace trove::simulate {
 namespace {
 
@@ -40,6 +43,7 @@ class SimWorld::Watched final : public Cloud {
   Inventory observe(const std::vector<Sought>& sought) override { return world_.cloud_.observe(sought); }
   Result<Outcome> perform(const CloudAction& action) override {
     SimCloud& sim = world_.cloud_;
+    ++world_.loud_;
     auto outcome = sim.perform(action);
     world_.changed();
     return outcome;
@@ -123,13 +127,15 @@ void SimWorld::boot(size_t i) {
                              injector_,
                              clock_,
                              rng_,
-                             [this](const Txn& txn, Revision revision) {
-                               witness_.committed(txn, revision);
-                               changed();
-                             },
-                             [this](Millis in, const CloudAction& action) {
-                               at(clock_.monotonic() + in, [this, action] {
+                             [this, name](const Txn& txn, Revision revision) { committed(name, txn, revision); },
+                             [this](Millis in, const CloudAction& action, bool again) {
+                               const Token* token = created_token(action);
+                               if (token && !again) late_.insert(*token);
+                               at(clock_.monotonic() + in, [this, action, in, again] {
                                  disturbed_ = clock_.monotonic();
+                                 if (const auto* volume = std::get_if<CreateVolume>(&action);
+                                     volume && !again && in < kLatePatience)
+                                   check_patient(volume->token);
                                  auto outcome = watched_->perform(action);
                                  injector_.say("cloud", "late: " + std::string(action_name(action)) + " " +
                                                             describe(action) +
@@ -137,7 +143,14 @@ void SimWorld::boot(size_t i) {
                                });
                              },
                              [this](const Inventory& seen) { witness_.shown(seen); },
-                             schedule_.has(Fault::Kind::stale) ? &snapshots_ : nullptr};
+                             [this](const std::string& plane, const CloudAction& action, Moment moment) {
+                               asked(plane, action, moment);
+                             },
+                             [this](std::string invariant, std::string what) {
+                               broken(std::move(invariant), std::move(what));
+                             },
+                             schedule_.has(Fault::Kind::stale) ? &snapshots_ : nullptr,
+                             schedule_.has(Fault::Kind::async)};
   injector_.say(name, "starts");
   try {
     planes_[i] = std::make_unique<Plane>(name, around);
@@ -160,12 +173,76 @@ void SimWorld::down(size_t i) {
 
 Plane* SimWorld::reachable() {
   Plane* any = nullptr;
+  if (injector_.lasting(Fault::Kind::astray))
+    for (auto& plane : planes_)
+      if (plane && !plane->inside() && !plane->loop().leading()) return plane.get();
   for (auto& plane : planes_) {
     if (!plane || plane->inside()) continue;
     if (plane->loop().leading()) return plane.get();
     if (!any) any = plane.get();
   }
   return any;
+}
+
+// ---- What a control plane does ----------------------------------------------------------------------------------------
+
+void SimWorld::committed(const std::string& plane, const Txn& txn, Revision revision) {
+  bool lead_only = true, ledger = false;
+  for (const Op& op : txn.ops) {
+    const bool lead = op.key == kOwnerKey;
+    if (lead && op.kind == Op::Kind::put) owner_ = plane;
+    lead_only = lead_only && lead;
+    ledger = ledger || op.key.starts_with("/ledger/");
+  }
+  loud_ += !lead_only;
+  if (ledger && plane != owner_) broken("fenced", plane + " recorded what it made, and " + owner_ + " leads");
+  witness_.committed(txn, revision);
+  changed();
+}
+
+void SimWorld::asked(const std::string& plane, const CloudAction& action, Moment moment) {
+  if (moment == Moment::asks) {
+    if (plane != owner_)
+      broken("one-leader", plane + " calls " + std::string(action_name(action)) + ", and " + owner_ + " leads");
+    return;
+  }
+  // One that was paused between its decision and its call knows no better; nor does one whose first call was not
+  // answered and arrives just now.
+  if (schedule_.has(Fault::Kind::pause)) return;
+  if (const Token* token = created_token(action)) {
+    if (!late_.contains(*token)) check_create(*token);
+    return;
+  }
+  if (const auto* remove = std::get_if<DeleteServer>(&action)) check_delete(remove->id);
+}
+
+void SimWorld::check_create(const Token& token) {
+  const auto there = [&](const auto& things) {
+    for (const auto& [id, thing] : things)
+      if (thing.token == token && !facts_.foreign.contains(id))
+        broken("one-create", to_string(token) + " is asked for, and is there: " + text_of(thing));
+  };
+  there(*facts_.servers), there(*facts_.volumes), there(*facts_.ports);
+}
+
+// A volume's create that was not answered arrives: nobody may have lost patience and made another one.
+void SimWorld::check_patient(const Token& token) {
+  if (schedule_.has(Fault::Kind::pause)) return;
+  for (const auto& [id, volume] : *facts_.volumes)
+    if (volume.token == token) broken("patient", to_string(token) + " was asked for again too early");
+}
+
+// Of a server that works, and is the only one of its living instance.
+void SimWorld::check_delete(const std::string& server_id) {
+  auto found = facts_.servers->find(server_id);
+  if (found == facts_.servers->end()) return;
+  const Server& server = found->second;
+  if (server.status == Server::Status::error || server.status == Server::Status::deleting) return;
+  for (const auto& [id, other] : *facts_.servers)
+    if (id != server_id && other.token.uid == server.token.uid) return;
+  for (const auto& [key, resource] : facts_.stored)
+    if (resource.metadata.uid == server.token.uid && !resource.deleting() && !witness_.was_shown_broken(server))
+      broken("needless-delete", text_of(server) + " works, and " + to_string(key) + " is not being deleted");
 }
 
 // ---- Time -----------------------------------------------------------------------------------------------------------
@@ -223,6 +300,7 @@ bool SimWorld::at_rest() {
 }
 
 bool SimWorld::nothing_failing() {
+  if (clock_.monotonic() < thawed_) return false;
   for (const auto& [id, server] : *facts_.servers)
     if (server.status == Server::Status::deleting) return false;
   Plane* plane = reachable();
@@ -237,8 +315,8 @@ void SimWorld::rest() {
     if (at_rest()) {
       // Lost data stay lost: there the state cannot be the same, but it has to be in order.
       const bool comparable = options_.clean && facts_.lost_volumes.empty();
-      if (comparable ? normal_state(facts_) == options_.clean->state
-                     : nothing_failing() && !first_broken(final_invariants(), facts_))
+      const bool there = comparable ? normal_state(facts_) == options_.clean->state : nothing_failing();
+      if (there && !first_broken(final_invariants(), facts_))
         return linger();
     }
     if (clock_.monotonic() - std::max(begin, disturbed_) > options_.patience) {
@@ -254,11 +332,15 @@ void SimWorld::rest() {
 // At rest is not enough if it only seems so: some runs go on for longer than every patience of the product.
 void SimWorld::linger() {
   check_costs();
+  if (!violation_) check_documents();
   if (violation_ || schedule_.seed % kLingerEvery != 0) return;
-  const Millis changed = changed_at_;
+  const uint64_t loud = loud_;
   const int64_t struck = injector_.struck();
   pass_time(clock_.monotonic() + kLinger, nullptr);
-  if (changed_at_ != changed && injector_.struck() == struck)
+  // Nor does a start find anything to do.
+  for (size_t i = 0; i < planes_.size(); ++i) down(i);
+  pass_time(clock_.monotonic() + kLinger, nullptr);
+  if (loud_ != loud && injector_.struck() == struck)
     broken("stays", "it had come to rest, and something was done again");
 }
 
@@ -277,6 +359,37 @@ void SimWorld::check_costs() {
   const int64_t most_calls = options_.clean->calls + allowed_calls(schedule_, instances);
   if (calls > most_calls)
     broken("thrifty", std::to_string(calls) + " calls, and " + std::to_string(most_calls) + " are allowed");
+}
+
+void SimWorld::check_documents() {
+  Plane* plane = reachable();
+  if (!plane) return;
+  for (auto& [id, guest] : guests_) {
+    auto told = plane->hub().document(guest.name, "", Millis{0});
+    if (!told || !*told) continue;
+    const guest::Document& document = **told;
+    if (document.restore) broken("restored-once", guest.name + " is still told to restore");
+    for (const auto& [key, resource] : facts_.stored) {
+      if (key.kind != "User" || resource.deleting() || document.engine == Engine::postgresql) continue;
+      const UserSpec user = user_spec(resource.spec, key.name);
+      auto instance = facts_.stored.find({key.project, "DatabaseInstance", user.instance});
+      if (instance == facts_.stored.end() || instance->second.metadata.uid != guest.token.uid) continue;
+      const std::string name = user.generate_length > 0 ? key.name + "-password" : user.secret_name;
+      auto secret = facts_.stored.find({key.project, "Secret", name});
+      if (secret == facts_.stored.end()) continue;
+      const std::string entry = user.generate_length > 0 || user.secret_key.empty() ? "password" : user.secret_key;
+      auto password = simulation_sealer().unseal(secret->second.spec["data"][entry].text(),
+                                                 secret_place(secret->second, entry));
+      const auto conditions = conditions_of(facts_.status_of(instance->second));
+      const Condition* synced = find_condition(conditions, "Synced");
+      if (!password || !synced || synced->status != "True") continue;
+      const std::string expected = document.engine == Engine::redis ? guest::redis_verifier(password->reveal())
+                                                                    : guest::mariadb_verifier(password->reveal());
+      for (const guest::User& one : document.users)
+        if (one.name == user.name && one.verifier != expected)
+          broken("password", to_string(key) + " has another password than its guest was told");
+    }
+  }
 }
 
 void SimWorld::finish(RunResult& result) {

@@ -65,6 +65,7 @@ class SimWorld {
     bool heard = true;  // a control plane answers it
     std::optional<SimGuest> clone = {};
     Millis clone_until{0}, clone_speaks{0};
+    int64_t flips = 0;                      // of its instance, when the clone appeared
     std::optional<Millis> down_since = {};  // had been up
     bool was_up = false;
   };
@@ -77,6 +78,14 @@ class SimWorld {
   void strike(const Fault& fault);
   void edit_and_revert(int attempt, bool revert, std::string before, std::string name);
 
+  // A control plane's own call: what it must not do, whatever it was shown.
+  void asked(const std::string& plane, const CloudAction& action, Moment moment);
+  void check_create(const Token& token);
+  void check_patient(const Token& token);
+  void check_delete(const std::string& server_id);
+  void committed(const std::string& plane, const Txn& txn, Revision revision);
+  void check_documents();  // at rest: what guests were told last
+
   void boot(size_t plane);
   void down(size_t plane);
   void pass_time(Millis until, const Plane* except);
@@ -85,6 +94,8 @@ class SimWorld {
   Millis turn_guests();
   Millis turn_guest(Guest& guest, Plane* plane);  // null: no control plane answers
   Millis turn_clone(Guest& guest, Plane* plane);
+  Millis turn_zombies(Plane* plane);
+  void check_calm(const Guest& guest);
   static std::string server_line(const std::string& server, const guest::Report& report);
   Millis turn_person();
   void write_rows();
@@ -92,7 +103,7 @@ class SimWorld {
   void changed();      // the truth or the store moved: look at it
   void broken(std::string invariant, std::string what);
   bool at_rest();
-  bool nothing_failing();  // no retry is due one day, no deletion hangs
+  bool nothing_failing();  // no retry is due one day, no deletion hangs, no guest is frozen
   void rest();
   void check_costs();
   void linger();
@@ -114,6 +125,11 @@ class SimWorld {
   std::vector<std::unique_ptr<Plane>> planes_;
   int boots_ = 0;
   std::map<std::string, Guest> guests_;  // by server id
+  std::vector<Guest> zombies_;           // of servers that are gone; clone_until says how long each goes on
+  std::string owner_;                    // the control plane that took the lead last
+  Millis thawed_{0};                     // when guests whose copies have spoken are believed again
+  std::set<Token> late_;                 // creates without an answer that may still arrive
+  uint64_t loud_ = 0;                    // calls, and commits that are not about the lead
   std::map<std::pair<Millis, uint64_t>, std::function<void()>> timeline_;
   uint64_t next_event_ = 0;
   size_t deed_ = 0;  // the next one

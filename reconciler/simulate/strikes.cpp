@@ -37,6 +37,7 @@ void SimWorld::plan_faults() {
       case Kind::quota:
       case Kind::unlucky:
       case Kind::lose_all:
+      case Kind::zombie:
         at(when, [this, fault] { strike(fault); });
         break;
       case Kind::user_edit:
@@ -46,6 +47,8 @@ void SimWorld::plan_faults() {
       case Kind::outage:
       case Kind::disk_full:
       case Kind::silence:
+      case Kind::astray:
+      case Kind::lag:
         // Looked up while they last; their ends are disturbances like their beginnings.
         at(when + Millis{fault.value}, [this, fault] {
           injector_.say("fault", to_string(fault) + " is over");
@@ -115,6 +118,17 @@ void SimWorld::strike(const Fault& fault) {
         return done(id);
       }
       return;
+    case Kind::zombie:
+      if (!guests_.empty()) {
+        auto [id, guest] = *guests_.begin();
+        guest.clone_until = clock_.monotonic() + Millis{fault.value};
+        guest.clone_speaks = Millis{0};
+        at(guest.clone_until, [this] { disturbed_ = clock_.monotonic(); });
+        zombies_.push_back(std::move(guest));
+        cloud_.lose_server(id);
+        return done(id);
+      }
+      return;
     case Kind::lose_all: {
       std::vector<std::string> all;
       for (const auto& [id, server] : cloud_.servers())
@@ -140,6 +154,8 @@ void SimWorld::strike(const Fault& fault) {
         if (facts_.foreign.contains(id) || volume.token.uid.empty()) continue;
         const std::string lost = id;
         facts_.lost_volumes.insert(lost);
+        for (const auto& [of, written] : facts_.rows)
+          if (written.volume == lost && written.rows > 0) facts_.bereft.insert(volume.token.uid);
         cloud_.lose_volume(lost);
         return done(lost);
       }
@@ -177,7 +193,11 @@ void SimWorld::strike(const Fault& fault) {
     case Kind::clone:
       if (Guest* guest = first_guest()) {
         guest->clone = guest->agent;
+        guest->clone->kill_engine();
+        for (const auto& [key, resource] : facts_.stored)
+          if (resource.metadata.uid == guest->token.uid) guest->flips = facts_.flips[key];
         guest->clone_until = clock_.monotonic() + Millis{fault.value};
+        thawed_ = guest->clone_until + kCloneFreeze + kObservePeriod * 3;
         at(guest->clone_until, [this] { disturbed_ = clock_.monotonic(); });
         return done(guest->name);
       }

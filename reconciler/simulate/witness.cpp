@@ -16,6 +16,7 @@ constexpr size_t kShortestCanary = 8;
 constexpr size_t kShownKept = 3;
 
 constexpr std::string_view kSyncedTrue = R"("type":"Synced","status":"True")";
+constexpr std::string_view kReadyTrue = R"("type":"Ready","status":"True")";
 
 // The largest number that follows `label` anywhere in the text; 0 = none does.
 int64_t number_after(const std::string& text, std::string_view label) {
@@ -94,6 +95,7 @@ void Witness::put_spec(const Key& key, const std::string& value, Revision revisi
       facts_.broken.push_back(to_string(key) + " came back from its deletion");
   }
   if (resource.kind == "Secret") learn_secrets(resource);
+  if (resource.kind == "Backup" && !facts_.stored.contains(key)) check_run(resource);
   if (auto object = make_object(resource); matches_truth(facts_, *object) == false && !matched_when_shown(*object))
     facts_.unmet[resource.metadata.uid][resource.metadata.generation] = std::move(object);
   consent(resource, by_person);
@@ -110,6 +112,32 @@ void Witness::shown(const Inventory& seen) {
   if (seen.servers_known) take(shown_.back().servers, seen.servers);
   if (seen.volumes_known) take(shown_.back().volumes, seen.volumes);
   if (seen.ports_known) take(shown_.back().ports, seen.ports);
+}
+
+// A run is named after the time that it was due, and there is one of them.
+void Witness::check_run(const Resource& backup) {
+  for (const OwnerReference& owner : backup.metadata.owner_references) {
+    if (owner.kind != "BackupSchedule") continue;
+    const std::string due = backup.metadata.annotations["trove/due"].text();
+    std::string digits;
+    for (char c : due.substr(0, 16))
+      if (c != '-' && c != ':') digits += c == 'T' ? 't' : c;
+    if (!backup.metadata.name.ends_with(digits + "z"))
+      facts_.broken.push_back("run " + backup.metadata.name + " is not named after its due time " + due);
+    if (!facts_.runs[{backup.metadata.project, owner.kind, owner.name}].insert(due).second)
+      facts_.broken.push_back("two runs of " + owner.name + " for " + due);
+  }
+}
+
+bool Witness::was_shown_broken(const Server& server) const {
+  return std::any_of(shown_.begin(), shown_.end(), [&](const Truth& truth) {
+    int alike = 0;
+    for (const auto& [id, seen] : truth.servers) {
+      if (id == server.id && seen.status == Server::Status::error) return true;
+      alike += seen.token.uid == server.token.uid && seen.token.role == server.token.role;
+    }
+    return alike > 1;
+  });
 }
 
 // A spec that asks for what the control plane has seen is in effect as far as it can know.
@@ -130,7 +158,15 @@ void Witness::put_status(const Key& key, const std::string& value) {
     return;
   }
   const Resource& resource = found->second;
-  facts_.statuses[key] = value;
+  std::string& stored = facts_.statuses[key];
+  if ((stored.find(kReadyTrue) == std::string::npos) != (value.find(kReadyTrue) == std::string::npos))
+    ++facts_.flips[key];
+  stored = value;
+  if (key.kind == "BackupSchedule") {
+    const std::string ran = facts_.status_of(resource)["lastRun"].text();
+    if (!ran.empty() && !facts_.runs[key].contains(ran))
+      facts_.broken.push_back("schedule " + key.name + " says that it ran for " + ran + ", and there was no such run");
+  }
   // Read in full only when it could claim too much: most statuses speak of what has long been in effect.
   auto unmet = facts_.unmet.find(resource.metadata.uid);
   const int64_t claimed = number_after(value, "\"observedGeneration\":");
@@ -166,8 +202,8 @@ void Witness::consent(const Resource& resource, bool by_person) {
   if (!deletes(resource)) return;
   const std::string& uid = resource.metadata.uid;
   if (resource.kind == "Backup") {
-    facts_.given_up_backups.insert(uid);
-    if (by_person) return;
+    const bool again = !facts_.given_up_backups.insert(uid).second;
+    if (by_person || again) return;
     // Retention may go down to one good backup of an instance, never to none.
     const std::string instance = resource.spec["instanceRef"]["name"].text();
     int good = 0;

@@ -16,12 +16,15 @@ class Witness {
   void looked();
   // A control plane was shown this. What it says of the cloud can be no newer.
   void shown(const Inventory& seen);
+  // True when it was shown lately that this server does not work, or is one of two.
+  bool was_shown_broken(const Server& server) const;
   // A client's write was acknowledged by the engine on this server.
   void wrote(const std::string& instance_uid, const std::string& volume, const std::string& database, int64_t rows);
 
  private:
   void put_spec(const Key& key, const std::string& value, Revision revision, bool by_person);
   void put_status(const Key& key, const std::string& value);
+  void check_run(const Resource& backup);
   bool matched_when_shown(const Object& object);
   void removed(const Key& key);
   void consent(const Resource& resource, bool by_person);

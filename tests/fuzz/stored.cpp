@@ -72,7 +72,11 @@ void check_objects(Objects& objects, const std::vector<Key>& keys) {
     if (!*got) continue;
     if (auto history = objects.history((*got)->metadata.uid); !history) check_failure(history.error());
     if (auto events = objects.events(key, 10); !events) check_failure(events.error());
-    objects.retained_uid(key);
+    Resource fresh;
+    fresh.kind = key.kind;
+    fresh.metadata.name = key.name;
+    fresh.metadata.project = key.project;
+    (void)objects.take_retained(fresh);
   }
 }
 

@@ -59,9 +59,8 @@ class LoopWorld {
       resource.metadata = current->metadata;
       ++resource.metadata.generation;
     } else {
-      resource.metadata.uid = objects->retained_uid(resource.key());
-      if (resource.metadata.uid.empty()) resource.metadata.uid = new_uid(rng);
       resource.metadata.generation = 1;
+      if (!objects->take_retained(resource)) resource.metadata.uid = new_uid(rng);
       resource.metadata.creation_timestamp = clock.wall();
       if (resource.kind == "Secret")
         for (Value::Member& m : resource.spec.find("data")->mutable_members())
