@@ -76,6 +76,13 @@ void Ledger::refused(const Token& token) {
   if (found != intents_.end() && found->second.id.empty()) forget_one(token);
 }
 
+void Ledger::not_sent(const Token& token) {
+  auto found = intents_.find(token);
+  if (found == intents_.end() || !found->second.id.empty()) return;
+  if (--found->second.tries <= 0) return forget_one(token);
+  found->second.in_flight = false;
+}
+
 void Ledger::deleted(const Token& token, const std::string& id, Millis now) {
   asked_[id] = now;
   auto found = intents_.find(token);

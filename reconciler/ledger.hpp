@@ -45,6 +45,7 @@ class Ledger {
   void answered(const Token& token, uint64_t proof_from);
   void created(const Token& token, std::string id, Millis now);
   void refused(const Token& token);  // surely not made
+  void not_sent(const Token& token);  // this time; an earlier time may not have been answered
   void deleted(const Token& token, const std::string& id, Millis now);
   void forget(const std::string& uid);
   void forget_one(const Token& token);

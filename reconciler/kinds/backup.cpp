@@ -90,6 +90,10 @@ Plan plan_backup(const Object& object, const World& world) {
   if (world.now >= deadline) return failed("not finished within " + format_duration(want.timeout));
   plan.wake = deadline;
   plan.waiting_reason = "Progressing";
+  if (!state && phase == "Running" && !view.spoken()) {
+    plan.keep_status = true;  // the guest has not spoken since we started
+    return plan;
+  }
   if (state) {
     status.fields().set("startedAt", format_time(state->started));
     status.phase("Running");

@@ -82,7 +82,7 @@ Plan plan_volume(const Object& object, const World& world) {
   // Made by us and never yet seen to be of use: then it holds nothing. No server gets it while this is said of it.
   const bool unused =
       was_unused && seen.is_known() && seen->server_id.empty() && never_ready(seen->status);
-  if (unused) status.fields().set("unused", true);
+  if (unused || (was_unused && seen.is_absent())) status.fields().set("unused", true);
   if (seen.is_known()) {
     // While it goes away, an empty one that came late is seen as well; it is not what there was data on.
     const bool stands_in = seen->id != bound && seen->server_id.empty() && !bound.empty() && !was_unused;

@@ -37,7 +37,7 @@ bool surely_not_done(Code code) { return code != Code::outcome_unknown && code !
 Loop::Done Loop::run_actions(Done work) {
   for (Done::Item& item : work.items) {
     const Millis began = clock_.monotonic();
-    item.outcome = run_action(item.action, work.revision);
+    item.outcome = run_action(item.action, work.revision, item.sent);
     item.took = clock_.monotonic() - began;
     item.ran = true;
     if (!item.outcome) break;
@@ -45,7 +45,7 @@ Loop::Done Loop::run_actions(Done work) {
   return work;
 }
 
-Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
+Result<Outcome> Loop::run_action(const Action& action, Revision& revision, bool& sent) {
   auto commit = [&](const Txn& txn) -> Result<Outcome> {
     Result<Revision> at = this->commit(txn);
     if (!at) return tl::unexpected(at.error());
@@ -77,6 +77,7 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision) {
               if (Result<Revision> stored = this->commit(intent); !stored) return tl::unexpected(stored.error());
             }
             if (!leader_.sure()) return fail(Code::unavailable, "this control plane leads no more");
+            sent = true;
             Result<Outcome> outcome = cloud_.perform(a);
             if (token) {
               Txn known;

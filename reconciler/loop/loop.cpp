@@ -761,12 +761,12 @@ void Loop::take(Done done) {
   for (const Done::Item& item : done.items) {
     if (!item.ran) {
       const auto* cloud = std::get_if<CloudAction>(&item.action.effect);
-      if (const Token* token = cloud ? created_token(*cloud) : nullptr) world_.edit_ledger().refused(*token);
+      if (const Token* token = cloud ? created_token(*cloud) : nullptr) world_.edit_ledger().not_sent(*token);
       continue;
     }
     if (std::holds_alternative<CloudAction>(item.action.effect)) {
       state.needs_inventory = observations_started_ + 1;
-      note_outcome(std::get<CloudAction>(item.action.effect), item.outcome);
+      note_outcome(std::get<CloudAction>(item.action.effect), item);
     }
     if (item.outcome) {
       ++actions_;
@@ -789,10 +789,16 @@ void Loop::take(Done done) {
 }
 
 // Into the ledger's memory; run_action() has written the store's.
-void Loop::note_outcome(const CloudAction& action, const Result<Outcome>& outcome) {
+void Loop::note_outcome(const CloudAction& action, const Done::Item& item) {
   Ledger& ledger = world_.edit_ledger();
+  const Result<Outcome>& outcome = item.outcome;
   const Millis now = clock_.monotonic();
   if (const Token* token = created_token(action)) {
+    if (!item.sent) {
+      ledger.not_sent(*token);
+      if (!ledger.intents().contains(*token)) record_again(*token);  // the store may have it all the same
+      return;
+    }
     ledger.answered(*token, observations_started_ + 1);
     if (outcome)
       ledger.created(*token, outcome->id, clock_.monotonic());

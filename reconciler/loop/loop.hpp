@@ -70,7 +70,8 @@ class Loop final : public PlanSource, public LoopStatus {
       Action action;
       Result<Outcome> outcome = Outcome{};
       Millis took{0};
-      bool ran = false;  // not, when one before it failed
+      bool ran = false;   // not, when one before it failed
+      bool sent = false;  // to the cloud; not, when the store or the lead was lost before
     };
     std::vector<Item> items;
     Revision revision = 0;  // the newest commit among them
@@ -102,10 +103,10 @@ class Loop final : public PlanSource, public LoopStatus {
   void hold(const Key& key);
   void perform(const Key& key, std::vector<Action> actions);
   Done run_actions(Done work);  // on the executor
-  Result<Outcome> run_action(const Action& action, Revision& revision);
+  Result<Outcome> run_action(const Action& action, Revision& revision, bool& sent);
   Result<Revision> generate_secret(const GenerateSecret& generate);
   void record(const Done& done);
-  void note_outcome(const CloudAction& action, const Result<Outcome>& outcome);
+  void note_outcome(const CloudAction& action, const Done::Item& item);
   void note_failure(const Key& key, const Action& action, const Error& error);
   void touch(const Key& key, Priority priority);  // the key and everything that may read it
   void observe();

@@ -130,7 +130,7 @@ void SimWorld::boot(size_t i) {
                              [this, name](const Txn& txn, Revision revision) { committed(name, txn, revision); },
                              [this](Millis in, const CloudAction& action, bool again) {
                                const Token* token = created_token(action);
-                               if (token && !again) late_.insert(*token);
+                               if (token) late_.insert(*token);
                                at(clock_.monotonic() + in, [this, action, in, again] {
                                  disturbed_ = clock_.monotonic();
                                  if (const auto* volume = std::get_if<CreateVolume>(&action);
