@@ -119,14 +119,14 @@ std::vector<Scenario> make() {
                  {put_in(0, kept + on_it), take_out(25, "Database", "orders"), take_out(26, "DatabaseInstance", "orders-db"),
                   take_out(40, "Volume", "data"), put_in(50, kept + on_it)}});
   const std::string stubborn = document("ConfigurationGroup", "tuned",
-                                        "datastore: {type: mariadb}, parameters: {innodb_buffer_pool_size: 134217728}");
+                                        "datastore: {type: mariadb}, parameters: {back_log: 200}");
   all.push_back({"stubborn",
                  "a parameter waits for a restart whatever the engine is restarted",
                  {put_in(0, instance("one", kSmall) + database("orders", "one")),
                   put_in(20, stubborn + instance("one", std::string(kSmall) + ", configurationRef: {name: tuned}"))},
                  "p",
                  {},
-                 {"innodb_buffer_pool_size"}});
+                 {"back_log"}});
   std::string fleet;
   for (const char* name : {"one", "two", "three", "four", "five"})
     fleet += document("DatabaseInstance", name, "datastore: {type: memcached}, flavor: db.nano");

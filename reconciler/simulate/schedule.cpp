@@ -245,6 +245,9 @@ Millis allowed_rest(const Schedule& schedule) {
     most += Millis{row.rest_s * 1000};
     if (row.has_value && fault.kind != Kind::stale && fault.kind != Kind::clock) most += Millis{fault.value};
   }
+  // A second server of the same token, and the guest of the first: two machines that speak for one are waited out.
+  if (schedule.has(Kind::zombie) && (schedule.has(Kind::duplicate) || schedule.has(Kind::late)))
+    most += Millis{330'000};
   return most;
 }
 

@@ -193,6 +193,7 @@ void SimWorld::committed(const std::string& plane, const Txn& txn, Revision revi
     if (lead && op.kind == Op::Kind::put) owner_ = plane;
     lead_only = lead_only && lead;
     ledger = ledger || op.key.starts_with("/ledger/");
+    if (op.key.starts_with("/ledger/") && op.value.find("\"CREATED\"") != std::string::npos) made_.insert(op.key);
   }
   loud_ += !lead_only;
   if (ledger && plane != owner_) broken("fenced", plane + " recorded what it made, and " + owner_ + " leads");
@@ -211,6 +212,9 @@ void SimWorld::asked(const std::string& plane, const CloudAction& action, Moment
   if (schedule_.has(Fault::Kind::pause)) return;
   if (const Token* token = created_token(action)) {
     if (!late_.contains(*token)) check_create(*token);
+    // The guest of a server that is gone may still be alive somewhere, and must not pass for the new one's.
+    if (std::holds_alternative<CreateServer>(action) && made_.contains(ledger_key(*token)))
+      broken("new-name", to_string(*token) + " was a server before, and is to be another one");
     return;
   }
   if (const auto* remove = std::get_if<DeleteServer>(&action)) check_delete(remove->id);
@@ -227,7 +231,7 @@ void SimWorld::check_create(const Token& token) {
 
 // A volume's create that was not answered arrives: nobody may have lost patience and made another one.
 void SimWorld::check_patient(const Token& token) {
-  if (schedule_.has(Fault::Kind::pause)) return;
+  if (schedule_.has(Fault::Kind::pause) || schedule_.has(Fault::Kind::duplicate)) return;
   for (const auto& [id, volume] : *facts_.volumes)
     if (volume.token == token) broken("patient", to_string(token) + " was asked for again too early");
 }

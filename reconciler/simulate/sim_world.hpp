@@ -128,6 +128,7 @@ class SimWorld {
   std::vector<Guest> zombies_;           // of servers that are gone; clone_until says how long each goes on
   std::string owner_;                    // the control plane that took the lead last
   Millis thawed_{0};                     // when guests whose copies have spoken are believed again
+  std::set<std::string> made_;           // rows of the ledger that said CREATED
   std::set<Token> late_;                 // creates that may arrive once more
   uint64_t loud_ = 0;                    // calls, and commits that are not about the lead
   std::map<std::pair<Millis, uint64_t>, std::function<void()>> timeline_;
