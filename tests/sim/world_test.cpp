@@ -161,3 +161,23 @@ TEST_CASE("no password reaches the log") {
   CHECK(passwords.size() == 3);  // one generated, two that a person chose
   for (const std::string& password : passwords) CHECK(text.str().find(password) == std::string::npos);
 }
+
+TEST_CASE("schedules that once broke an invariant hold") {
+  std::ifstream file(std::string(TROVE_SOURCE_DIR) + "/tests/sim/found");
+  REQUIRE(file);
+  Explorer explorer({});
+  int held = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line.starts_with("#")) continue;
+    INFO(line);
+    auto schedule = parse_schedule(line);
+    REQUIRE(schedule);
+    const Scenario* scenario = find_scenario(schedule->scenario);
+    REQUIRE(scenario);
+    const RunResult result = explorer.run(*scenario, *schedule);
+    INFO((result.violation ? result.violation->invariant + ": " + result.violation->what : ""));
+    CHECK_FALSE(result.violation);
+    ++held;
+  }
+  CHECK(held > 20);
+}
