@@ -156,8 +156,11 @@ const Thing* best_of(const std::unordered_multimap<std::string, size_t>& positio
 }  // namespace
 
 Observed<CloudVolume> World::volume_of(const std::string& uid, const std::string& bound) const {
+  Token token;
+  const Intent* made = ledger->newest(uid, "data", &token);
   auto rank = [&](const CloudVolume& v) {
-    return std::tuple(v.server_id.empty(), v.id != bound, v.status == CloudVolume::Status::deleting, v.created);
+    return std::tuple(v.server_id.empty(), v.id != bound, !made || v.id != made->id,
+                      v.status == CloudVolume::Status::deleting, v.created);
   };
   const CloudVolume* best =
       best_of(volumes_by_uid_, inventory->volumes, uid, [&](const CloudVolume& a, const CloudVolume& b) {

@@ -118,7 +118,8 @@ class World {
   std::vector<const Server*> servers_of(const std::string& uid) const;
   // True when servers_of() may lack one: the list could not be read, or one that we made is missing without proof.
   bool servers_doubtful(const std::string& uid) const;
-  // Absent only with proof (ledger.hpp). Of several with one token: the attached one, then `bound`, then the oldest.
+  // Absent only with proof (ledger.hpp). Of several with one token: the attached one, then `bound`, then the one that
+  // we were told of when we made it, then the oldest.
   Observed<CloudVolume> volume_of(const std::string& uid, const std::string& bound = {}) const;
   // The one with the data, of an owner that is bound to it: an empty one that was asked for earlier and came later does
   // not take its place.

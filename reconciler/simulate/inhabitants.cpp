@@ -91,10 +91,12 @@ Millis SimWorld::turn_clone(Guest& guest, Plane* plane) {
 
 // What two machines say in turn is not believed again and again.
 void SimWorld::check_calm(const Guest& guest) {
-  // A control plane that starts anew has to find out anew.
+  // A control plane that starts anew has to find out anew; other troubles come and go.
   int64_t most = 8;
   for (const Fault& fault : schedule_.faults)
-    if (fault.kind == Fault::Kind::crash || fault.kind == Fault::Kind::pause) most += 6;
+    most += fault.kind == Fault::Kind::crash || fault.kind == Fault::Kind::pause ? 6
+            : row_of(fault.kind).at == FaultRow::At::time                        ? 2
+                                                                                 : 0;
   for (const auto& [key, resource] : facts_.stored)
     if (resource.metadata.uid == guest.token.uid && facts_.flips[key] - guest.flips > most)
       broken("calm", to_string(key) + " became ready and no more " +

@@ -211,7 +211,8 @@ void SimWorld::asked(const std::string& plane, const CloudAction& action, Moment
   // answered and arrives just now.
   if (schedule_.has(Fault::Kind::pause)) return;
   if (const Token* token = created_token(action)) {
-    if (!late_.contains(*token)) check_create(*token);
+    if (late_.contains(*token)) return;
+    check_create(*token);
     // The guest of a server that is gone may still be alive somewhere, and must not pass for the new one's.
     if (std::holds_alternative<CreateServer>(action) && made_.contains(ledger_key(*token)))
       broken("new-name", to_string(*token) + " was a server before, and is to be another one");
@@ -256,7 +257,8 @@ void SimWorld::pass_time(Millis until, const Plane* except) {
   while (clock_.monotonic() < until && !violation_) {
     const Millis wait = turn(except);
     if (wait > Millis{0}) {
-      clock_.advance(std::min(wait, until - clock_.monotonic()));
+      // A pause within that turn may have taken longer than there was time.
+      clock_.advance(std::clamp(until - clock_.monotonic(), Millis{0}, wait));
       still = 0;
     } else if (++still > kMostStill) {
       broken("no-spin", "the control plane works without end and without time passing");
