@@ -306,6 +306,7 @@ class RealClient final : public Client {
     bool fine = library_.exchange(pipe, request, response, error);
     if (fine && !began) take_head(response, answer);
     if (answer.status < 100) fine = false;  // three digits are enough for the library
+    const std::string refusal = wire_->refusal();
     bool keep = (fine || bodiless) && !pipe.ended() && !pipe.leftover() &&
                 lower(answer.headers["connection"]) != "close" && answer.status != 101;
     if (!keep) wire_.reset();
@@ -313,6 +314,10 @@ class RealClient final : public Client {
     if (gave_up) return tl::unexpected<Error>(*gave_up);
     if (too_large || pipe.too_large()) {
       return fail(Code::too_large, "the answer is larger than " + std::to_string(options_.answer_bytes) + " bytes");
+    }
+    if (!refusal.empty()) {  // before any answer on this connection: our request was not looked at
+      return fail(Code::unavailable,
+                  "cannot make a safe connection to " + endpoint_.authority + ": it refused our certificate: " + refusal);
     }
     silent = pipe.received() == 0 && (pipe.ended() || pipe.io() == Io::failed);
     std::string what = call.method + " at " + endpoint_.authority;
@@ -373,6 +378,9 @@ Result<std::unique_ptr<Client>> Client::make(ClientOptions options) {
   auto endpoint = parse_base(options.base_url);
   if (!endpoint) return tl::unexpected<Error>(endpoint.error());
   if (!is_header_value(options.bearer_token)) return fail(Code::invalid, "the token holds a control character");
+  const bool shows = !options.client_certificate.empty();
+  if (shows == options.client_key.empty())
+    return fail(Code::invalid, "a client's certificate and its key are given together");
   ssl_ctx_st* tls = nullptr;
   if (endpoint->tls) {
     std::string why;
@@ -380,6 +388,11 @@ Result<std::unique_ptr<Client>> Client::make(ClientOptions options) {
     if (!tls)
       return fail(Code::invalid, "cannot use the authorities" +
                                      (options.ca_file.empty() ? "" : " in " + options.ca_file) + ": " + why);
+    if (shows && !show_certificate(tls, options.client_certificate, options.client_key, why)) {
+      free_tls(tls);
+      return fail(Code::invalid,
+                  "cannot use " + options.client_certificate + " with " + options.client_key + ": " + why);
+    }
   }
   return std::make_unique<RealClient>(std::move(options), std::move(*endpoint), tls);
 }

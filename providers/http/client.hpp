@@ -14,6 +14,7 @@ struct ClientOptions {
   std::string base_url;      // "http://127.0.0.1:7780", "https://…", "unix:/path" is not supported
   std::string bearer_token;  // secret; "" = none
   std::string ca_file;       // "" = the system's
+  std::string client_certificate, client_key;  // PEM files, read once: shown to a server that asks; both or neither
   Millis connect_timeout{3'000};
   size_t answer_bytes = 64u << 20;  // larger: too_large
 };
@@ -40,8 +41,9 @@ class Client {
  public:
   static Result<std::unique_ptr<Client>> make(ClientOptions options);
   virtual ~Client() = default;
-  // An Answer for any HTTP status. unavailable: could not connect or send. outcome_unknown: a request other than GET
-  // was sent and its answer did not come. invalid: a bad URL or header. too_large: see answer_bytes.
+  // An Answer for any HTTP status. unavailable: could not connect or send, or our certificate was refused.
+  // outcome_unknown: a request other than GET was sent and its answer did not come. invalid: a bad URL or header.
+  // too_large: see answer_bytes.
   virtual Result<Answer> call(const Call& call) = 0;
   // From another thread: ends a call in progress soon, and every later one at once (unavailable; outcome_unknown when
   // the request was on its way).

@@ -148,7 +148,7 @@ class Pipe final : public httplib::Stream {
 struct Exchange {
   Input& input;
   const Head& head;
-  const std::string& remote;
+  const Peer& peer;
   int64_t deadline;
   Pipe& pipe;
   BodyReader body;
@@ -186,11 +186,11 @@ class Engine::Library final : public httplib::Server {
     });
   }
 
-  bool answer(Input& input, const Head& head, const std::string& remote, int64_t deadline) {
+  bool answer(Input& input, const Head& head, const Peer& peer, int64_t deadline) {
     std::string text =
         head.method + ' ' + head.target + " HTTP/1.1\r\n" + (head.close ? "Connection: close\r\n" : "") + "\r\n";
     Pipe pipe(input.wire(), std::move(text), limits_.request_time.count());
-    Exchange exchange{input, head, remote, deadline, pipe, BodyReader(input, head, limits_.body_bytes), {}};
+    Exchange exchange{input, head, peer, deadline, pipe, BodyReader(input, head, limits_.body_bytes), {}};
     current = &exchange;
     bool closed = false;
     bool fine = process_request(pipe, head.close, closed, nullptr);
@@ -222,7 +222,8 @@ class Engine::Library final : public httplib::Server {
     request.method = parsed.method;
     request.path = parsed.path;
     request.query = query_of(exchange.head.target);
-    request.remote = exchange.remote;
+    request.remote = exchange.peer.address;
+    request.peer_name = exchange.peer.name;
     for (const auto& [name, value] : exchange.head.headers) request.headers[name] = value;
 
     Route route = classify_(request);
@@ -335,8 +336,8 @@ Engine::Engine(const Limits& limits, Server::Classify classify, Server::Handler 
                Slots& slots)
     : library_(std::make_unique<Library>(limits, std::move(classify), std::move(handler), stop, slots)) {}
 Engine::~Engine() = default;
-bool Engine::answer(Input& input, const Head& head, const std::string& remote, int64_t deadline) {
-  return library_->answer(input, head, remote, deadline);
+bool Engine::answer(Input& input, const Head& head, const Peer& peer, int64_t deadline) {
+  return library_->answer(input, head, peer, deadline);
 }
 
 std::string refusal_text(int status, std::string_view message) {

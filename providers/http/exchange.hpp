@@ -29,13 +29,19 @@ class Slots {
   size_t active_ = 0, parked_ = 0;
 };
 
+// Who is at the other end of a connection.
+struct Peer {
+  std::string address;
+  std::string name;  // of its verified certificate, or ""
+};
+
 class Engine {
  public:
   Engine(const Limits& limits, Server::Classify classify, Server::Handler handler, const StopSignal& stop,
          Slots& slots);
   ~Engine();
   // Reads the body as the route asks, calls the handler, writes the answer. False: the connection must be closed.
-  bool answer(Input& input, const Head& head, const std::string& remote, int64_t deadline);
+  bool answer(Input& input, const Head& head, const Peer& peer, int64_t deadline);
 
  private:
   class Library;  // the subclass of httplib::Server

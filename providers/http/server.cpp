@@ -3,6 +3,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstring>
+#include <limits>
 #include <list>
 #include <mutex>
 #include <netdb.h>
@@ -38,6 +39,7 @@ struct Connection {
   Wire& wire;
   int64_t idle_since = 0;  // 0 = busy; guarded by Shared::mutex
   bool evicted = false;
+  int64_t trusted_until = std::numeric_limits<int64_t>::max();  // the peer's certificate ends then
 };
 
 // Outlives the server object until the last connection thread has let go of it; hence shared.
@@ -46,21 +48,27 @@ struct Shared {
       : limits(o.limits),
         slots(o.limits.connections, o.limits.parked),
         engine(o.limits, std::move(classify), std::move(handler), stop, slots) {}
-  ~Shared() { free_tls(tls); }
+
+  // Shared with connections in their handshake: those that began with a context go on with it after a renewal.
+  std::shared_ptr<ssl_ctx_st> tls() {
+    std::lock_guard lock(mutex);
+    return context;
+  }
 
   const Limits limits;
+  bool secure = false;  // constant once the server accepts
   StopSignal stop;
   Slots slots;
   Engine engine;
-  ssl_ctx_st* tls = nullptr;
 
   std::mutex mutex;
+  std::shared_ptr<ssl_ctx_st> context;
   std::condition_variable gone;
   std::list<Connection*> connections;
   size_t threads = 0, turned_away = 0;
 };
 
-std::string peer_of(int fd) {
+std::string address_of(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   char text[INET6_ADDRSTRLEN] = "";
@@ -105,12 +113,13 @@ Io read_head(Input& input, size_t most, int64_t deadline, std::string& head, int
 
 // Idle until the next request begins. False: close.
 bool await_request(Shared& shared, Connection& connection, Input& input) {
-  if (!input.buffered().empty()) return !shared.stop.is_set();
+  if (!input.buffered().empty()) return !shared.stop.is_set() && monotonic_ms() < connection.trusted_until;
   {
     std::lock_guard lock(shared.mutex);
     connection.idle_since = monotonic_ms();
   }
-  Io io = connection.wire.wait_readable(monotonic_ms() + shared.limits.idle_time.count());
+  int64_t idle_until = monotonic_ms() + shared.limits.idle_time.count();
+  Io io = connection.wire.wait_readable(std::min(idle_until, connection.trusted_until));
   std::lock_guard lock(shared.mutex);
   connection.idle_since = 0;
   return io == Io::ok && !connection.evicted;
@@ -118,8 +127,17 @@ bool await_request(Shared& shared, Connection& connection, Input& input) {
 
 void converse(Shared& shared, Connection& connection) {
   Wire& wire = connection.wire;
-  std::string remote = peer_of(wire.fd());
-  if (shared.tls && wire.accept_tls(shared.tls, monotonic_ms() + kHandshakeMs) != Io::ok) return;
+  Peer peer{address_of(wire.fd()), ""};
+  if (shared.secure) {
+    Io io = wire.accept_tls(shared.tls().get(), monotonic_ms() + kHandshakeMs);
+    // In TLS 1.3 a client sends its request before it knows that its certificate was refused. Closing on unread bytes
+    // would reset the connection and lose the reason.
+    if (io == Io::failed) wire.linger(kLingerMs, kLingerBytes);
+    if (io != Io::ok) return;
+    PeerCertificate certificate = wire.peer_certificate();
+    peer.name = std::move(certificate.name);
+    connection.trusted_until = certificate.until;
+  }
   Input input(wire);
   while (await_request(shared, connection, input)) {
     int64_t deadline = monotonic_ms() + shared.limits.request_time.count();
@@ -132,7 +150,7 @@ void converse(Shared& shared, Connection& connection) {
     if (io != Io::ok) return;
     auto head = parse_head(block);
     if (!head) return refuse(wire, head.error().status, head.error().message);
-    if (!shared.engine.answer(input, *head, remote, deadline)) return wire.linger(kLingerMs, kLingerBytes);
+    if (!shared.engine.answer(input, *head, peer, deadline)) return wire.linger(kLingerMs, kLingerBytes);
   }
 }
 
@@ -148,7 +166,7 @@ void run(Start& start) {
   {
     Wire wire(start.fd, &shared.stop);
     if (start.turned_away) {
-      if (!shared.tls) refuse(wire, 503, "too many connections");
+      if (!shared.secure) refuse(wire, 503, "too many connections");
     } else {
       Connection connection(wire);
       std::list<Connection*>::iterator place;
@@ -248,6 +266,17 @@ Result<int> listen_on(const std::string& address, int port, int& actual) {
   return fd;
 }
 
+Result<std::shared_ptr<ssl_ctx_st>> load_tls(const std::string& certificate, const std::string& key,
+                                             const std::string& client_ca_file) {
+  if (certificate.empty() || key.empty()) return fail(Code::invalid, "TLS needs both a certificate and a key");
+  std::string why;
+  std::shared_ptr<ssl_ctx_st> context(make_server_tls(certificate, key, why), free_tls);
+  if (!context) return fail(Code::invalid, "cannot use " + certificate + " with " + key + ": " + why);
+  if (!client_ca_file.empty() && !ask_clients(context.get(), client_ca_file, why))
+    return fail(Code::invalid, "cannot use the authorities of clients in " + client_ca_file + ": " + why);
+  return context;
+}
+
 class RealServer final : public Server {
  public:
   RealServer(std::shared_ptr<Shared> shared, int fd, int port)
@@ -260,6 +289,16 @@ class RealServer final : public Server {
   int port() const override { return port_; }
   bool stopping() const override { return shared_->stop.is_set(); }
   size_t open_connections() const override { return shared_->slots.open(); }
+
+  Result<void> renew(const std::string& tls_certificate, const std::string& tls_key,
+                     const std::string& client_ca_file) override {
+    if (!shared_->secure) return fail(Code::invalid, "a server without TLS has no certificate to renew");
+    auto context = load_tls(tls_certificate, tls_key, client_ca_file);
+    if (!context) return tl::unexpected<Error>(context.error());
+    std::lock_guard lock(shared_->mutex);
+    shared_->context = std::move(*context);
+    return {};
+  }
 
   void stop() override {
     shared_->stop.set();
@@ -303,14 +342,11 @@ Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Classify cl
   sigaction(SIGPIPE, nullptr, &pipe);
   if (pipe.sa_handler == SIG_DFL) signal(SIGPIPE, SIG_IGN);  // TLS writes cannot ask for MSG_NOSIGNAL
   auto shared = std::make_shared<Shared>(options, std::move(classify), std::move(handler));
-  if (options.tls_certificate.empty() != options.tls_key.empty()) {
-    return fail(Code::invalid, "TLS needs both a certificate and a key");
-  }
-  if (!options.tls_certificate.empty()) {
-    std::string why;
-    shared->tls = make_server_tls(options.tls_certificate, options.tls_key, why);
-    if (!shared->tls)
-      return fail(Code::invalid, "cannot use " + options.tls_certificate + " with " + options.tls_key + ": " + why);
+  shared->secure = !options.tls_certificate.empty() || !options.tls_key.empty() || !options.client_ca_file.empty();
+  if (shared->secure) {
+    auto context = load_tls(options.tls_certificate, options.tls_key, options.client_ca_file);
+    if (!context) return tl::unexpected<Error>(context.error());
+    shared->context = std::move(*context);
   }
   int port = 0;
   auto fd = listen_on(options.address, options.port, port);

@@ -19,6 +19,7 @@ struct Request {
   std::map<std::string, std::string> headers;     // names in lower case; last of each; hop-by-hop kept
   std::string body;                               // empty for a streamed upload
   std::string remote;                             // peer address
+  std::string peer_name;  // common name of the verified client certificate; "" without one. No header sets it
   std::string header(const std::string& lower_name) const {
     auto it = headers.find(lower_name);
     return it == headers.end() ? "" : it->second;
@@ -60,6 +61,10 @@ struct ServerOptions {
   int port = 0;  // 0 = any; see Server::port()
   Limits limits;
   std::string tls_certificate, tls_key;  // PEM files; both empty = plain
+  // PEM file; with it clients are asked for a certificate. One that is shown must be for clients (EKU clientAuth), valid
+  // and signed by one of these authorities, or there is no connection; a client without one is let in. The connection
+  // ends when the certificate does. Needs TLS.
+  std::string client_ca_file;
 };
 
 // Decides before the body is read whether a request may be parked, or wants its body streamed.
@@ -79,6 +84,10 @@ class Server {
   virtual void stop() = 0;            // returns within a second
   virtual bool stopping() const = 0;  // for parked handlers
   virtual size_t open_connections() const = 0;
+  // Reads these files as at the start: new connections use them, old ones go on. Any thread. invalid: they do not fit,
+  // or the server is plain; what was in use stays.
+  virtual Result<void> renew(const std::string& tls_certificate, const std::string& tls_key,
+                             const std::string& client_ca_file) = 0;
 };
 
 }  // namespace trove::http

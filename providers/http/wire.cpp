@@ -24,6 +24,29 @@ std::string tls_trouble() {
   return reason ? reason : "unknown TLS error";
 }
 
+// Alerts that are only sent about the certificate that we showed.
+bool is_about_certificate(int alert) {
+  return (alert >= SSL_AD_BAD_CERTIFICATE && alert <= SSL_AD_CERTIFICATE_UNKNOWN) || alert == SSL_AD_UNKNOWN_CA ||
+         alert == SSL_AD_ACCESS_DENIED || alert == TLS13_AD_CERTIFICATE_REQUIRED;
+}
+
+// The one common name of a subject; "" when there are none or more, or when it holds what no name of ours does. A NUL,
+// say, would end the name early for whoever compares it as a C string.
+std::string common_name(const X509* certificate) {
+  const X509_NAME* subject = X509_get_subject_name(certificate);
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (at < 0 || X509_NAME_get_index_by_NID(subject, NID_commonName, at) >= 0) return "";
+  unsigned char* bytes = nullptr;
+  const int length = ASN1_STRING_to_UTF8(&bytes, X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at)));
+  if (length < 0) return "";
+  std::string name(reinterpret_cast<char*>(bytes), static_cast<size_t>(length));
+  OPENSSL_free(bytes);
+  for (unsigned char c : name) {
+    if (c < ' ' || c == 0x7f) return "";
+  }
+  return name;
+}
+
 }  // namespace
 
 int64_t monotonic_ms() {
@@ -115,6 +138,23 @@ Io Wire::connect_tls(ssl_ctx_st* context, const std::string& host, int64_t deadl
   return io;
 }
 
+PeerCertificate Wire::peer_certificate() const {
+  PeerCertificate out;
+  const X509* certificate = ssl_ ? SSL_get0_peer_certificate(ssl_) : nullptr;
+  if (!certificate || SSL_get_verify_result(ssl_) != X509_V_OK) return out;
+  out.name = common_name(certificate);
+  int days = 0, seconds = 0;
+  const bool known = ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate)) == 1;
+  out.until = monotonic_ms() + (known ? (days * int64_t{86'400} + seconds) * 1000 : 0);
+  return out;
+}
+
+void Wire::note_refusal() {
+  const unsigned long code = ERR_peek_last_error();
+  if (heard_ || ERR_GET_LIB(code) != ERR_LIB_SSL) return;
+  if (is_about_certificate(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET)) refusal_ = tls_trouble();
+}
+
 Io Wire::read(char* bytes, size_t most, size_t& got, int64_t deadline) {
   got = 0;
   for (;;) {
@@ -124,12 +164,14 @@ Io Wire::read(char* bytes, size_t most, size_t& got, int64_t deadline) {
       int n = SSL_read(ssl_, bytes, static_cast<int>(std::min<size_t>(most, 1u << 20)));
       if (n > 0) {
         got = static_cast<size_t>(n);
+        heard_ = true;
         return Io::ok;
       }
       int error = SSL_get_error(ssl_, n);
       if (error == SSL_ERROR_ZERO_RETURN) return Io::closed;
       if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) {
         broken_ = true;
+        note_refusal();
         ERR_clear_error();
         return Io::failed;  // an end without close_notify counts as failed: it could be a cut
       }
@@ -220,21 +262,52 @@ ssl_ctx_st* make_context(const SSL_METHOD* method) {
   SSL_CTX_set_mode(context,
                    SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  // The passphrase of an encrypted key would be asked for on the terminal.
+  SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return -1; });
   return context;
+}
+
+// The library takes a certificate that does not say what it is for as one for everything.
+int verify_client(int fine, X509_STORE_CTX* chain) {
+  if (fine != 1 || X509_STORE_CTX_get_error_depth(chain) != 0) return fine;
+  if (X509_get_extension_flags(X509_STORE_CTX_get_current_cert(chain)) & EXFLAG_XKUSAGE) return 1;
+  X509_STORE_CTX_set_error(chain, X509_V_ERR_INVALID_PURPOSE);
+  return 0;
 }
 
 }  // namespace
 
 ssl_ctx_st* make_server_tls(const std::string& certificate, const std::string& key, std::string& why) {
   SSL_CTX* context = make_context(TLS_server_method());
-  if (context && SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) == 1 &&
+  if (context && show_certificate(context, certificate, key, why)) return context;
+  if (!context) why = tls_trouble();
+  free_tls(context);
+  return nullptr;
+}
+
+bool ask_clients(ssl_ctx_st* context, const std::string& client_ca_file, std::string& why) {
+  STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(client_ca_file.c_str());
+  if (names) SSL_CTX_set_client_CA_list(context, names);  // lets a browser offer only certificates that can be good
+  if (!names || SSL_CTX_load_verify_locations(context, client_ca_file.c_str(), nullptr) != 1) {
+    why = tls_trouble();
+    return false;
+  }
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, verify_client);
+  // A resumed session would bring its certificate along unchecked, expired or not.
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  SSL_CTX_set_num_tickets(context, 0);
+  return true;
+}
+
+bool show_certificate(ssl_ctx_st* context, const std::string& certificate, const std::string& key, std::string& why) {
+  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) == 1 &&
       SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) == 1 &&
       SSL_CTX_check_private_key(context) == 1) {
-    return context;
+    return true;
   }
   why = tls_trouble();
-  if (context) SSL_CTX_free(context);
-  return nullptr;
+  return false;
 }
 
 ssl_ctx_st* make_client_tls(const std::string& ca_file, std::string& why) {

@@ -4,6 +4,7 @@
 #pragma once
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,12 @@ class StopSignal {
 
 enum class Io { ok, closed, timeout, stopped, failed };
 
+// What a verified client certificate says. A name that could be read in two ways is none.
+struct PeerCertificate {
+  std::string name;                                      // common name; "" without a certificate
+  int64_t until = std::numeric_limits<int64_t>::max();  // of monotonic_ms()
+};
+
 class Wire {
  public:
   // Takes the descriptor; makes it non-blocking with TCP_NODELAY. `stop` may be null.
@@ -44,6 +51,10 @@ class Wire {
   // TLS handshakes. `host` is verified against the certificate: a name or an address.
   Io accept_tls(ssl_ctx_st* context, int64_t deadline);
   Io connect_tls(ssl_ctx_st* context, const std::string& host, int64_t deadline, std::string& why);
+  PeerCertificate peer_certificate() const;
+  // Why the server would not have our certificate, or "". In TLS 1.3 that comes only after the client's handshake and
+  // instead of the first answer; nothing that was sent has been looked at then.
+  const std::string& refusal() const { return refusal_; }
 
   // Waits for at least one byte; `got` is 0 only when the result is not ok.
   Io read(char* bytes, size_t most, size_t& got, int64_t deadline);
@@ -63,17 +74,24 @@ class Wire {
  private:
   Io poll_for(short events, int64_t deadline, bool stoppable);
   Io handshake(bool server, int64_t deadline);
+  void note_refusal();
 
   int fd_;
   const StopSignal* stop_;
   ssl_st* ssl_ = nullptr;
   bool broken_ = false;  // after a TLS error no goodbye may be sent
+  bool heard_ = false;   // a byte of the peer's was read
+  std::string refusal_;
 };
 
 // PEM files to a server context; nullptr and `why` when they do not fit.
 ssl_ctx_st* make_server_tls(const std::string& certificate, const std::string& key, std::string& why);
+// Clients are asked for certificates of these authorities. False and `why` when the file holds none.
+bool ask_clients(ssl_ctx_st* context, const std::string& client_ca_file, std::string& why);
 // "" = the system's authorities.
 ssl_ctx_st* make_client_tls(const std::string& ca_file, std::string& why);
+// The same files for a client. False and `why` when they do not fit.
+bool show_certificate(ssl_ctx_st* context, const std::string& certificate, const std::string& key, std::string& why);
 void free_tls(ssl_ctx_st* context);
 
 }  // namespace trove::http
