@@ -7,6 +7,7 @@
 //   /event/<project>/<Kind>/<name>/<ms>-<n>    one Event
 //   /action/<ms>-<n>                           the append-only log of what was done to the cloud
 //   /ledger/<uid>/<role>/<incarnation>         intents of creates
+//   /join/<uid>/<role>/<incarnation>           guests that have joined: see api/joins.hpp
 //   /gone/<uid>                                {kind, project, name, policy, time} of an owner that was forgotten
 //   /owner/loop                                the control plane that acts, under its lease
 //   /retained/<project>/Volume/<name>          {uid, id, generation} of a Volume that was deleted with Retain: made again, it is

@@ -178,8 +178,12 @@ Result<std::unique_ptr<OpenStackCloud>> open_openstack_cloud(Options options) {
   return std::make_unique<Openstack>(std::move(options));
 }
 
-std::string guest_user_data(const Token& token, const GuestEndpoint& endpoint, const std::string& ca) {
-  Value join = Value::map({{"server", to_string(token)}, {"endpoint", endpoint.url}, {"token", endpoint.token}});
+std::string guest_user_data(const Token& token, const GuestEndpoint& endpoint, const std::string& ca,
+                            const std::string& volume_id) {
+  Value join = Value::map({{"server", to_string(token)},
+                           {"endpoint", endpoint.url},
+                           {"token", endpoint.token},
+                           {"volume", volume_id}});
   if (!ca.empty()) join.set("ca", ca);
   const Value file = Value::map({{"path", "/etc/trove-guest/join.json"},
                                  {"permissions", "0600"},

@@ -103,7 +103,7 @@ class Openstack final : public OpenStackCloud {
   std::vector<FlavorSeen> flavors_;
   Millis flavors_until_{0};
   std::map<std::string, std::string> ids_;  // "glance mariadb-image" to an id
-  bool container_ready_ = false;
+  std::string object_base_;  // of the object store; "" = the container has not been seen yet
 
   std::atomic<uint64_t> performed_{0};
   // One observation at a time, requests included; guards what follows.

@@ -25,7 +25,7 @@ std::string encoded(std::string_view key) {
 Openstack::Answered<void> Openstack::ensure_container() {
   {
     std::lock_guard lock(mutex_);
-    if (container_ready_) return {};
+    if (!object_base_.empty()) return {};
   }
   const std::string path = "/" + http::percent_encode(options_.container);
   auto there = get(Service::object_store, path + "?limit=1&format=json");
@@ -38,8 +38,10 @@ Openstack::Answered<void> Openstack::ensure_container() {
                                {{"X-Container-Meta-Temp-URL-Key", options_.object_key.reveal()}}});
     if (!made) return tl::unexpected(made.error());
   }
+  auto base = session_.endpoint(Service::object_store);
+  if (!base) return tl::unexpected(base.error());
   std::lock_guard lock(mutex_);
-  container_ready_ = true;
+  object_base_ = std::move(*base);
   return {};
 }
 
@@ -78,15 +80,18 @@ Openstack::Answered<Outcome> Openstack::run(const DeleteStoredObject& action) {
 }
 
 Result<std::string> Openstack::sign_url(std::string_view method, const std::string& key, Time expires) {
-  if (auto container = ensure_container(); !container) return tl::unexpected(with_request(container.error()));
-  auto base = session_.endpoint(Service::object_store);
-  if (!base) return tl::unexpected(with_request(base.error()));
+  std::string base;
+  {
+    std::lock_guard lock(mutex_);
+    base = object_base_;
+  }
+  if (base.empty()) return fail(Code::unavailable, "the object store has not been reached yet");
   const std::string path = "/" + options_.container + "/" + key;
   const std::string seconds = std::to_string(expires.ms / 1000);
   // Swift signs the path as it is after decoding.
   const std::string signature = hmac_sha256_hex(
-      options_.object_key.reveal(), std::string(method) + "\n" + seconds + "\n" + split_url(*base).path + path);
-  return *base + "/" + http::percent_encode(options_.container) + "/" + encoded(key) + "?temp_url_sig=" + signature +
+      options_.object_key.reveal(), std::string(method) + "\n" + seconds + "\n" + split_url(base).path + path);
+  return base + "/" + http::percent_encode(options_.container) + "/" + encoded(key) + "?temp_url_sig=" + signature +
          "&temp_url_expires=" + seconds;
 }
 

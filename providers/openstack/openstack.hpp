@@ -37,7 +37,8 @@ struct Options {
 
 class OpenStackCloud : public Cloud {
  public:
-  // A short-lived URL for one method ("PUT" or "GET") and object. unavailable: Keystone or Swift has not answered yet.
+  // A short-lived URL for one method ("PUT" or "GET") and object, without asking anybody. unavailable: no observation
+  // has reached Swift yet.
   virtual Result<std::string> sign_url(std::string_view method, const std::string& key, Time expires) = 0;
   struct Report {
     std::string nova, cinder;       // microversions; "" = not asked yet
@@ -51,7 +52,9 @@ class OpenStackCloud : public Cloud {
 Result<std::unique_ptr<OpenStackCloud>> open_openstack_cloud(Options options);
 
 // What a server is told at its first start, as cloud-init reads it: one file, /etc/trove-guest/join.json, that holds
-// the server's token, where to call, the single-use bearer token and whom to trust. JSON, which is YAML too.
-std::string guest_user_data(const Token& token, const GuestEndpoint& endpoint, const std::string& ca);
+// the server's name, where to call, a single-use token, whom to trust, and by which id its data disk is known ("" =
+// none). JSON, which is YAML too.
+std::string guest_user_data(const Token& token, const GuestEndpoint& endpoint, const std::string& ca,
+                            const std::string& volume_id);
 
 }  // namespace trove::openstack

@@ -43,7 +43,6 @@ Openstack::Answered<Outcome> Openstack::run(const CreateServer& action) {
                                          {"destination_type", "local"},
                                          {"delete_on_termination", true}})});
   if (!action.volume_id.empty()) {
-    metadata.set("trove:volume", action.volume_id);  // by which the guest knows its disk
     disks.push_back(Value::map({{"boot_index", -1},
                                 {"uuid", action.volume_id},
                                 {"source_type", "volume"},
@@ -57,7 +56,7 @@ Openstack::Answered<Outcome> Openstack::run(const CreateServer& action) {
                              {"block_device_mapping_v2", disks},
                              {"metadata", metadata},
                              {"config_drive", true},
-                             {"user_data", guest_user_data(action.token, *endpoint, options_.guest_ca)}});
+                             {"user_data", guest_user_data(action.token, *endpoint, options_.guest_ca, action.volume_id)}});
   const std::string tag = to_string(action.token);
   if (capabilities().server_tags && tag.size() <= kMostTag) server.set("tags", Value::list({tag}));
   if (!options_.key_pair.empty()) server.set("key_name", options_.key_pair);

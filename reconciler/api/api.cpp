@@ -63,9 +63,16 @@ Api::Api(ApiOptions options) : options_(std::move(options)), tokens_(options_.to
 http::Route Api::classify(const http::Request& request) const {
   const std::string token = bearer_of(request.header("authorization"));
   if (request.path == "/guest/v1/document") return {.parks = true};
-  if (request.path == "/guest/v1/report") return {.streams_body = !options_.guests.authenticate(token)};
+  if (request.path == "/guest/v1/report" || request.path == "/guest/v1/renew")
+    return {.streams_body = !guest_of(request)};
+  if (request.path == "/guest/v1/join") return {.streams_body = !options_.joins};
   if (request.path.starts_with("/objects/")) return {.parks = true, .streams_body = true};
   return {.parks = request.parameter("watch") == "true", .streams_body = !tokens_.find(token)};
+}
+
+http::Response Api::handle_guest(const http::Request& request, const http::Read& read) {
+  if (request.path.starts_with("/guest/")) return handle(request, read);
+  return to_response(Refusal{404, "NOT_FOUND", "there is nothing here for " + printable(request.path)});
 }
 
 http::Response Api::handle(const http::Request& request, const http::Read& read) {
@@ -108,6 +115,8 @@ Attempt<http::Response> Api::route(const http::Request& request, const http::Rea
   if (path == "/version") return when({"GET"}, [&] { return version(); });
   if (path == "/guest/v1/document") return when({"GET"}, [&] { return guest_document(request); });
   if (path == "/guest/v1/report") return when({"POST"}, [&] { return guest_report(request); });
+  if (path == "/guest/v1/join" && options_.joins) return when({"POST"}, [&] { return guest_join(request); });
+  if (path == "/guest/v1/renew" && options_.joins) return when({"POST"}, [&] { return guest_renew(request); });
   if (path.starts_with("/objects/") && options_.object_store)
     return when({"GET", "PUT"}, [&] { return object(request, read); });
   if (path == "/metrics" || path == "/openapi.json") {

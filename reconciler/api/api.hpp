@@ -10,6 +10,7 @@
 #include <vector>
 #include "providers/http/server.hpp"
 #include "reconciler/api/access.hpp"
+#include "reconciler/api/joins.hpp"
 #include "reconciler/api/ports.hpp"
 #include "reconciler/api/refusal.hpp"
 #include "reconciler/objects.hpp"
@@ -36,6 +37,7 @@ struct ApiOptions {
   PlanSource& plans;
   GuestHub& guests;
   ObjectStore* object_store = nullptr;  // null: /objects is not served here
+  Joins* joins = nullptr;  // null: guests show bearer tokens; otherwise certificates, and nothing else is accepted
   LoopStatus& loop;
   std::string tokens;  // contents of the token file; see access.hpp
   std::string version;
@@ -46,6 +48,8 @@ class Api {
   explicit Api(ApiOptions options);
   http::Route classify(const http::Request& without_body) const;
   http::Response handle(const http::Request& request, const http::Read& read);
+  // For a place that guests reach: what is theirs, and nothing else.
+  http::Response handle_guest(const http::Request& request, const http::Read& read);
 
  private:
   struct Call {  // one authenticated request below /apis/…/projects/{project}
@@ -92,7 +96,10 @@ class Api {
   Attempt<http::Response> reveal(const Call& call, const std::string& name);
 
   // guests.cpp
+  std::optional<std::string> guest_of(const http::Request& request) const;
   Attempt<http::Response> guest_document(const http::Request& request);
+  Attempt<http::Response> guest_join(const http::Request& request);
+  Attempt<http::Response> guest_renew(const http::Request& request);
   Attempt<http::Response> guest_report(const http::Request& request);
   Attempt<http::Response> object(const http::Request& request, const http::Read& read);
 

@@ -1,5 +1,6 @@
 // What guests ask for: their document, a place for their report, and objects behind signed URLs.
 #include "reconciler/api/api.hpp"
+#include "specs/core/log.hpp"
 #include "specs/json.hpp"
 
 namespace trove {
@@ -10,15 +11,46 @@ constexpr int kReportDepth = 16;
 constexpr size_t kReportNodes = 100'000;
 
 tl::unexpected<Refusal> not_a_guest() {
-  auto out = refuse(401, "CLOUD_UNAUTHENTICATED", "the guest's token is not accepted");
+  auto out = refuse(401, "CLOUD_UNAUTHENTICATED", "the guest has not proven who it is, or its server was replaced");
   out.value().headers.emplace_back("WWW-Authenticate", "Bearer");
   return out;
 }
 
 }  // namespace
 
+// By its certificate, which the TLS layer has checked, or by its bearer token.
+std::optional<std::string> Api::guest_of(const http::Request& request) const {
+  if (!options_.joins) return options_.guests.authenticate(bearer_of(request.header("authorization")));
+  if (request.peer_name.empty() || !options_.guests.admits(request.peer_name)) return std::nullopt;
+  return request.peer_name;
+}
+
+Attempt<http::Response> Api::guest_join(const http::Request& request) {
+  auto body = parse_json(request.body, {kMaxReportBytes, kReportDepth, kReportNodes});
+  if (!body) return refuse(body.error());
+  const std::string& server = (*body)["server"].text();
+  auto certificate = options_.joins->join(server, (*body)["token"].text(), (*body)["request"].text());
+  if (!certificate) {
+    log::warning("a guest's join was refused",
+                 {{"server", printable(server)}, {"from", request.remote}, {"why", certificate.error().message}});
+    return refuse(certificate.error());
+  }
+  log::info("a guest has joined", {{"server", server}, {"from", request.remote}});
+  return json_response(200, Value::map({{"certificate", *certificate}}));
+}
+
+Attempt<http::Response> Api::guest_renew(const http::Request& request) {
+  auto server = guest_of(request);
+  if (!server) return not_a_guest();
+  auto body = parse_json(request.body, {kMaxReportBytes, kReportDepth, kReportNodes});
+  if (!body) return refuse(body.error());
+  auto certificate = options_.joins->renew(*server, (*body)["request"].text());
+  if (!certificate) return refuse(certificate.error());
+  return json_response(200, Value::map({{"certificate", *certificate}}));
+}
+
 Attempt<http::Response> Api::guest_document(const http::Request& request) {
-  auto server = options_.guests.authenticate(bearer_of(request.header("authorization")));
+  auto server = guest_of(request);
   if (!server) return not_a_guest();
   auto document = options_.guests.document(*server, request.parameter("after"), kDocumentWait);
   if (!document) return refuse(document.error());
@@ -31,7 +63,7 @@ Attempt<http::Response> Api::guest_document(const http::Request& request) {
 }
 
 Attempt<http::Response> Api::guest_report(const http::Request& request) {
-  auto server = options_.guests.authenticate(bearer_of(request.header("authorization")));
+  auto server = guest_of(request);
   if (!server) return not_a_guest();
   auto body = parse_json(request.body, {kMaxReportBytes, kReportDepth, kReportNodes});
   if (!body) return refuse(body.error());

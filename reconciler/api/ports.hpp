@@ -27,6 +27,8 @@ class GuestHub {
   virtual ~GuestHub() = default;
   // Checks a bearer token; the server's token text ("trove-<uid>-server-0-1") when it is good and current.
   virtual std::optional<std::string> authenticate(std::string_view bearer) = 0;
+  // Whoever has proven to be this server's guest may speak for it: the server has not been replaced.
+  virtual bool admits(std::string_view server) = 0;
   // The server's document when its digest differs from `after`; waits up to `wait` for that (stops early on stop()).
   // nullopt = nothing new. not_found: no document yet for this server.
   virtual Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after, Millis wait) = 0;

@@ -14,8 +14,8 @@
 #include <sstream>
 
 #include "providers/http/server.hpp"
-#include "providers/local/local.hpp"
 #include "reconciler/api/api.hpp"
+#include "reconciler/daemon/site.hpp"
 #include "reconciler/loop/runner.hpp"
 #include "reconciler/simulate/rehearse.hpp"
 #include "specs/core/log.hpp"
@@ -32,8 +32,7 @@ struct Options {
   std::string data;
   std::string listen = "127.0.0.1:7780";
   std::string cloud = "local";
-  std::string guest_program;
-  std::string subnet = "127.77.0.0/16";
+  SiteOptions site{.subnet = "127.77.0.0/16"};
   std::string tls_certificate, tls_key;
   std::string log_format = "text", log_level = "info";
 };
@@ -42,17 +41,6 @@ int die(const std::string& what, const Error& error) {
   std::cerr << "troved: " << what << ": " << error.message << "\n";
   if (!error.hint.empty()) std::cerr << "        " << error.hint << "\n";
   return error.code == Code::invalid ? 2 : 1;
-}
-
-Result<void> write_private(const std::string& path, const std::string& text) {
-  const std::string fresh = path + ".new";
-  int fd = ::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0) return fail(Code::unavailable, fresh + ": " + std::strerror(errno));
-  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(fd) == 0;
-  ::close(fd);
-  if (!written || ::rename(fresh.c_str(), path.c_str()) != 0)
-    return fail(Code::unavailable, path + ": " + std::strerror(errno));
-  return {};
 }
 
 std::string read_file(const std::string& path) {
@@ -93,23 +81,13 @@ void notify_systemd(const char* state) {
   ::close(fd);
 }
 
-std::string beside_me(const std::string& name) {
-  char path[4096];
-  ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
-  if (length <= 0) return name;
-  std::string me(path, static_cast<size_t>(length));
-  return me.substr(0, me.rfind('/') + 1) + name;
-}
-
 int run(const Options& options) {
   RealClock clock;
   RealRng rng;
-  const size_t colon = options.listen.rfind(':');
-  if (colon == std::string::npos)
+  auto [address, port] = split_address(options.listen);
+  if (port < 0)
     return die("--listen",
                {Code::invalid, "\"" + options.listen + "\" is not ADDRESS:PORT", "for example 127.0.0.1:7780"});
-  const std::string address = options.listen.substr(0, colon);
-  int port = std::atoi(options.listen.c_str() + colon + 1);
   const bool tls = !options.tls_certificate.empty();
   if (!tls && !address.starts_with("127.") && address != "localhost" && address != "[::1]")
     return die("--listen", {Code::denied, address + " leaves this machine, and there is no TLS",
@@ -156,46 +134,37 @@ int run(const Options& options) {
   if (!server) return die("listening on " + options.listen, server.error());
   const std::string url = std::string(tls ? "https://" : "http://") + address + ":" + std::to_string((*server)->port());
 
-  LocalOptions local{.root = options.data + "/cloud",
-                     .guest_program = options.guest_program.empty() ? beside_me("trove-guest") : options.guest_program,
-                     .endpoint_url = url,
-                     .guest_token = [&](const Token& token) { return guest_bearer(*sealer, token); },
-                     .object_key = sealer->derive("object-urls"),
-                     .subnet = options.subnet,
-                     .clock = clock,
-                     .rng = rng};
-  auto cloud = open_local_cloud(std::move(local));
-  if (!cloud) return die("the local cloud", cloud.error());
-  LocalCloud& local_cloud = **cloud;
-
-  Hub hub(*sealer, [&](const std::string& method, const std::string& unsigned_url) {
-    // "/objects/<key>?expires=<seconds>"
-    const size_t question = unsigned_url.find('?');
-    const size_t equals = unsigned_url.find('=', question);
-    const std::string key = unsigned_url.substr(9, question - 9);
-    return local_cloud.sign_url(url, method, key, Time{std::stoll(unsigned_url.substr(equals + 1)) * 1000});
-  });
+  SiteOptions site_options = options.site;
+  site_options.data = options.data;
+  site_options.url = url;
+  auto site = options.cloud == "openstack" ? open_openstack_site(site_options, **store, *sealer, clock, rng)
+                                           : open_local_site(site_options, *sealer, clock, rng);
+  if (!site) return die("the cloud", site.error());
+  Hub hub(*sealer, (*site)->sign());
   Objects objects(**store, clock);
   int status = 0;
   {
     ThreadExecutor executor(kExecutorThreads);
-    Loop loop(objects, local_cloud, *sealer, hub, executor, clock, rng);
+    Loop loop(objects, (*site)->cloud(), *sealer, hub, executor, clock, rng, (*site)->loop_options());
     Api service(ApiOptions{.objects = objects,
                            .sealer = *sealer,
                            .rng = rng,
                            .clock = clock,
                            .plans = loop,
                            .guests = hub,
-                           .object_store = &local_cloud,
+                           .object_store = (*site)->object_store(),
+                           .joins = (*site)->joins(),
                            .loop = loop,
                            .tokens = *tokens,
                            .version = kVersion});
     auto runner = Runner::start(loop, **store);
     if (!runner) return die("the loop", runner.error());
-    local_cloud.on_change([&loop] { loop.cloud_changed(); });
+    (*site)->on_change([&loop] { loop.cloud_changed(); });
+    if (auto started = (*site)->start(service); !started) return die("the guests' door", started.error());
     api = &service;
     if (auto written = write_private(endpoint_file, url + "\n"); !written) return die(endpoint_file, written.error());
-    log::info("ready", {{"url", url}, {"data", options.data}, {"cloud", local_cloud.name()}, {"version", kVersion}});
+    log::info("ready",
+              {{"url", url}, {"data", options.data}, {"cloud", (*site)->cloud().name()}, {"version", kVersion}});
     notify_systemd("READY=1");
 
     sigset_t signals;
@@ -206,8 +175,8 @@ int run(const Options& options) {
     sigwait(&signals, &signal);
     notify_systemd("STOPPING=1");
     log::info("stopping", {{"signal", signal}});
-    local_cloud.on_change({});
     hub.stop();
+    (*site)->stop();
     (*server)->stop();
     api = nullptr;
     runner->reset();
@@ -244,10 +213,8 @@ int main(int argc, char** argv) {
   app.add_option("--listen", options.listen, "ADDRESS:PORT of the REST API; port 0 picks one and keeps it")
       ->capture_default_str();
   app.add_option("--cloud", options.cloud, "Where servers are made")
-      ->check(CLI::IsMember({"local"}))
+      ->check(CLI::IsMember({"local", "openstack"}))
       ->capture_default_str();
-  app.add_option("--guest-program", options.guest_program, "Path of trove-guest; default: beside troved");
-  app.add_option("--subnet", options.subnet, "Loopback addresses of the local cloud's ports")->capture_default_str();
   app.add_option("--tls-certificate", options.tls_certificate, "PEM file");
   app.add_option("--tls-key", options.tls_key, "PEM file")->needs("--tls-certificate");
   app.add_option("--log-format", options.log_format, "text or json")
@@ -256,6 +223,22 @@ int main(int argc, char** argv) {
   app.add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
+  SiteOptions& site = options.site;
+  auto* local = app.add_option_group("The local cloud");
+  local->add_option("--guest-program", site.guest_program, "Path of trove-guest; default: beside troved");
+  local->add_option("--subnet", site.subnet, "Loopback addresses of ports")->capture_default_str();
+  auto* openstack = app.add_option_group("OpenStack");
+  openstack->add_option("--os-cloud", site.os_cloud,
+                        "Its name in clouds.yaml; default: OS_CLOUD, or the other OS_* variables");
+  openstack->add_option("--network", site.network, "Name or id: where servers get their addresses");
+  openstack->add_option("--image", site.images,
+                        "Name or id of what servers boot from; \"mariadb=NAME\" or \"mariadb 10.11=NAME\" for one "
+                        "datastore only; may be repeated");
+  openstack->add_option("--guest-url", site.guest_url, "https://HOST:PORT of this control plane, as machines reach it");
+  openstack->add_option("--guest-listen", site.guest_listen, "ADDRESS:PORT behind it; default: the same");
+  openstack->add_option("--availability-zone", site.availability_zone, "Of servers and volumes; default: the cloud's");
+  openstack->add_option("--key-pair", site.key_pair, "Nova's; for a look into servers");
+  openstack->add_option("--container", site.container, "Of backups, in Swift")->capture_default_str();
   app.set_version_flag("--version", std::string("troved ") + kVersion);
   app.footer("troved simulate --help: try files out in a simulated cloud");
   CLI11_PARSE(app, argc, argv);

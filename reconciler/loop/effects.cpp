@@ -127,9 +127,9 @@ Result<Outcome> Loop::run_action(const Action& action, Revision& revision, bool&
               objects_.stage_retained(txn, resource);
               objects_.stage_gone(txn, resource);
               objects_.stage_event(txn, {clock_.wall(), "Normal", a.key, "delete", author, "gone"});
-              const std::string prefix = "/ledger/" + a.uid + "/";
-              if (auto intents = objects_.store().range(prefix, prefix_end(prefix), 100))
-                for (const KeyValue& intent : intents->items) txn.ops.push_back({Op::Kind::remove, intent.key, "", 0});
+              for (const std::string& prefix : {"/ledger/" + a.uid + "/", "/join/" + a.uid + "/"})
+                if (auto rows = objects_.store().range(prefix, prefix_end(prefix), 100))
+                  for (const KeyValue& row : rows->items) txn.ops.push_back({Op::Kind::remove, row.key, "", 0});
             });
           },
           [&](const GenerateSecret& a) -> Result<Outcome> {

@@ -21,13 +21,26 @@ void Hub::ask_whether_leading(std::function<bool()> leads) {
   leads_ = std::move(leads);
 }
 
-std::string Hub::put(const Token& server, const guest::Document& planned) {
+// "/objects/<key>?expires=<seconds>"
+Result<void> Hub::sign(std::string_view method, std::string& url) const {
+  if (!sign_) return {};
+  constexpr std::string_view kBefore = "/objects/", kExpires = "?expires=";
+  const size_t question = url.find(kExpires);
+  TROVE_CHECK(url.starts_with(kBefore) && question != std::string::npos);
+  const std::string key = url.substr(kBefore.size(), question - kBefore.size());
+  const Time expires{std::atoll(url.c_str() + question + kExpires.size()) * 1000};
+  Result<std::string> made = sign_(std::string(method), key, expires);
+  if (!made) return tl::unexpected(made.error());
+  url = std::move(*made);
+  return {};
+}
+
+Result<std::string> Hub::put(const Token& server, const guest::Document& planned) {
   Entry entry{planned, ""};
-  if (sign_) {
-    for (guest::BackupOrder& order : entry.document.backups) order.upload_url = sign_("PUT", order.upload_url);
-    if (entry.document.restore)
-      entry.document.restore->download_url = sign_("GET", entry.document.restore->download_url);
-  }
+  for (guest::BackupOrder& order : entry.document.backups)
+    if (auto made = sign("PUT", order.upload_url); !made) return tl::unexpected(made.error());
+  if (entry.document.restore)
+    if (auto made = sign("GET", entry.document.restore->download_url); !made) return tl::unexpected(made.error());
   entry.digest = guest::digest(entry.document);
   std::string digest = entry.digest;
   {
@@ -62,11 +75,16 @@ std::optional<std::string> Hub::authenticate(std::string_view bearer) {
   const std::optional<Token> token = token_from(bearer.substr(0, dot));
   if (!token) return std::nullopt;
   const Secret expected = guest_bearer(sealer_, *token);
-  if (!same_bytes(expected.reveal(), bearer)) return std::nullopt;
+  if (!same_bytes(expected.reveal(), bearer) || !admits(bearer.substr(0, dot))) return std::nullopt;
+  return to_string(*token);
+}
+
+bool Hub::admits(std::string_view server) {
+  const std::optional<Token> token = token_from(server);
+  if (!token) return false;
   std::lock_guard lock(mutex_);
   auto newest = incarnation_.find({token->uid, token->role});
-  if (newest != incarnation_.end() && token->incarnation < newest->second) return std::nullopt;
-  return to_string(*token);
+  return newest == incarnation_.end() || token->incarnation >= newest->second;
 }
 
 Result<std::optional<guest::Document>> Hub::document(const std::string& server, const std::string& after, Millis wait) {

@@ -16,21 +16,23 @@ Secret guest_bearer(const Sealer& sealer, const Token& server);
 
 class Hub final : public GuestHub {
  public:
-  // Signs "/objects/…?expires=N" into an absolute short-lived URL; null = URLs stay as they are.
-  using Sign = std::function<std::string(const std::string& method, const std::string& unsigned_url)>;
+  // Signs an object's key into an absolute URL that ends at `expires`; must not wait for anybody. null = URLs stay as
+  // they are.
+  using Sign = std::function<Result<std::string>(const std::string& method, const std::string& key, Time expires)>;
   using OnReport = std::function<void(const std::string& server, guest::Report report)>;
   Hub(const Sealer& sealer, Sign sign) : sealer_(sealer), sign_(std::move(sign)) {}
   void on_report(OnReport callback);  // once, before the first report
   // Asked at the moment of each answer: a control plane that was stopped and goes on may lead no more. Once, as above.
   void ask_whether_leading(std::function<bool()> leads);
 
-  // Stores the document; its digest as the guest will report it.
-  std::string put(const Token& server, const guest::Document& planned);
+  // Stores the document; its digest as the guest will report it. The error is of signing: nothing was stored.
+  Result<std::string> put(const Token& server, const guest::Document& planned);
   // Servers that exist: guests of others, and of lower incarnations, are turned away.
   void retire(const Token& server);
   void retire_all();  // this control plane leads no more: another one has the documents
 
   std::optional<std::string> authenticate(std::string_view bearer) override;
+  bool admits(std::string_view server) override;
   Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after,
                                                   Millis wait) override;
   Result<void> report(const std::string& server, guest::Report report) override;
@@ -41,6 +43,7 @@ class Hub final : public GuestHub {
     guest::Document document;
     std::string digest;
   };
+  Result<void> sign(std::string_view method, std::string& url) const;
   const Sealer& sealer_;
   Sign sign_;
   OnReport on_report_;

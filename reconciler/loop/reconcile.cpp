@@ -83,9 +83,14 @@ void Loop::reconcile(const Key& key) {
         hold(key);
         continue;
       }
+      Result<std::string> digest = hub_.put(put->server, put->document);
+      if (!digest) {
+        note_failure(key, action, digest.error());
+        break;
+      }
       GuestState& guest = world_.guests[to_string(put->server)];
       guest.document = put->document;
-      guest.document_digest = hub_.put(put->server, put->document);
+      guest.document_digest = std::move(*digest);
       ++actions_;
       queue_.add(key, Priority::event, Millis{0});
       for (const Key& referrer : world_.referrers(key)) queue_.add(referrer, Priority::event, Millis{0});

@@ -35,6 +35,7 @@ class FakeGuests final : public GuestHub {
     if (bearer == "guest-token") return "trove-1-server-0-1";
     return std::nullopt;
   }
+  bool admits(std::string_view server) override { return server == "trove-1-server-0-1"; }
   Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after,
                                                   Millis) override {
     asked_server = server;

@@ -233,13 +233,13 @@ TEST_CASE("a deletion that is cut short anywhere can be done again, and leaves n
 
 TEST_CASE("user data holds the way home and nothing of the cloud") {
   const std::string encoded = guest_user_data({"11111111-2222-4333-8444-555555555555", "server-0", 2},
-                                              {"https://10.0.0.1:7780", "once"}, "PEM\n");
+                                              {"https://10.0.0.1:7780", "once"}, "PEM\n", "volume-id");
   const std::string ours[] = {"sim-secret", "canary-object-key"};
   std::string text;
   REQUIRE(from_base64(encoded, text));
   CHECK(text.starts_with("#cloud-config\n{\"write_files\":[{\"path\":\"/etc/trove-guest/join.json\""));
   for (const char* part :
-       {"trove-11111111-2222-4333-8444-555555555555-server-0-2", "https://10.0.0.1:7780", "once", "PEM"})
+       {"trove-11111111-2222-4333-8444-555555555555-server-0-2", "https://10.0.0.1:7780", "once", "PEM", "volume-id"})
     CHECK(text.find(part) != std::string::npos);
   for (const std::string& secret : ours) CHECK(text.find(secret) == std::string::npos);
 }
