@@ -140,6 +140,7 @@ Value nova_view(World& world, const Ask& ask, const Server& row, const SimServer
     v.set("OS-EXT-SRV-ATTR:host", on ? Value("sim-host") : Value());
     v.set("OS-EXT-SRV-ATTR:hypervisor_hostname", on ? Value("sim-host") : Value());
     v.set("OS-EXT-SRV-ATTR:instance_name", "instance-" + row.id.substr(0, 8));
+    if (ask.minor >= 3) v.set("OS-EXT-SRV-ATTR:user_data", more.user_data.empty() ? Value() : Value(more.user_data));
   }
   if (ask.minor >= 9) v.set("locked", false);
   if (ask.minor >= 16 && ask.session.admin) v.set("host_status", on ? "UP" : "");

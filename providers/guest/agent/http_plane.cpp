@@ -146,6 +146,7 @@ Result<GuestFile> read_guest_file(const std::string& path) {
 Result<std::unique_ptr<Plane>> make_http_plane(const GuestFile& file) {
   const auto client = [&] {
     return http::Client::make({.base_url = file.url, .bearer_token = file.token, .ca_file = file.ca_file,
+                               .client_certificate = file.client_certificate, .client_key = file.client_key,
                                .connect_timeout = Millis{3'000}, .answer_bytes = kMostDocument});
   };
   auto documents = client();

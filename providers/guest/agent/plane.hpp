@@ -25,6 +25,7 @@ class Plane {
 
 struct GuestFile {
   std::string url, token, server, volume, run_as, ca_file;
+  std::string client_certificate, client_key;  // PEM files; in place of the token
 };
 Result<GuestFile> read_guest_file(const std::string& path);
 Result<std::unique_ptr<Plane>> make_http_plane(const GuestFile& file);
