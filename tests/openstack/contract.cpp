@@ -152,6 +152,7 @@ TEST_CASE("an instance's port, volume and server live and die on a real cloud") 
       const auto* s = Real::find(i.servers, server.id);
       return s->status == Server::Status::active && s->flavor == "db.tiny";
     });
+    real.must(ConfirmResize{server_token, server.id});  // after a list that was older: it is done, and no error
   }
   SECTION("a volume grows in use") {
     real.must(ExtendVolume{volume_token, volume.id, 1, 2});

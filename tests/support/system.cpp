@@ -47,8 +47,11 @@ System::System() {
   // Tests of one machine may run side by side, each with loopback addresses of its own.
   static std::atomic<int> count{0};
   subnet_ = "127." + std::to_string(100 + (::getpid() * 3 + count++) % 120) + ".";
+  cloud_ = {"--subnet", subnet_ + "0.0/16"};
   start();
 }
+
+System::System(std::vector<std::string> cloud) : subnet_("no local cloud"), cloud_(std::move(cloud)) { start(); }
 
 System::~System() {
   try {
@@ -58,8 +61,9 @@ System::~System() {
 }
 
 void System::start(const std::string& listen) {
-  daemon_ = std::make_unique<Process>(
-      std::vector<std::string>{bin("troved"), "--data", data(), "--listen", listen, "--subnet", subnet_ + "0.0/16"});
+  std::vector<std::string> argv{bin("troved"), "--data", data(), "--listen", listen};
+  argv.insert(argv.end(), cloud_.begin(), cloud_.end());
+  daemon_ = std::make_unique<Process>(std::move(argv));
   if (!daemon_->wait_for("ready", Millis{20'000}))
     throw std::runtime_error("troved did not get ready: " + daemon_->err());
 }

@@ -13,7 +13,8 @@ namespace trove {
 
 class System {
  public:
-  System();
+  System();  // over the local cloud
+  explicit System(std::vector<std::string> cloud);  // arguments of troved: "--cloud", "openstack", …
   ~System();
   void start(const std::string& listen = "127.0.0.1:0");  // troved; waits until it is ready
   void stop();                                            // SIGTERM
@@ -52,6 +53,7 @@ class System {
  private:
   TempDir dir_;
   std::string subnet_;  // "127.133."
+  std::vector<std::string> cloud_;
   std::unique_ptr<Process> daemon_;
   std::string log_;
   std::map<std::string, std::string> addresses_;
