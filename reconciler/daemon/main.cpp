@@ -238,6 +238,11 @@ int main(int argc, char** argv) {
   openstack->add_option("--guest-listen", site.guest_listen, "ADDRESS:PORT behind it; default: the same");
   openstack->add_option("--availability-zone", site.availability_zone, "Of servers and volumes; default: the cloud's");
   openstack->add_option("--key-pair", site.key_pair, "Nova's; for a look into servers");
+  openstack
+      ->add_option("--observe-period", site.observe_seconds,
+                   "Seconds between looks at a cloud in which nothing of ours moves")
+      ->check(CLI::Range(1, 600))
+      ->capture_default_str();
   openstack->add_option("--container", site.container, "Of backups, in Swift")->capture_default_str();
   app.set_version_flag("--version", std::string("troved ") + kVersion);
   app.footer("troved simulate --help: try files out in a simulated cloud");

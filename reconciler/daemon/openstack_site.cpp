@@ -12,7 +12,6 @@
 namespace trove {
 namespace {
 
-constexpr Millis kAtRest{30'000};                       // between looks at a cloud in which nothing of ours moves
 constexpr Millis kServerLife{5 * 365 * 86'400'000LL};  // made anew at each start
 constexpr size_t kMostGuests = 100'000;                 // long polls at once; each is a thread of little stack
 
@@ -53,8 +52,11 @@ class OutspokenCloud final : public Cloud {
 
 class OpenstackSite final : public Site {
  public:
-  OpenstackSite(pki::Authority authority, Store& store, const Sealer& sealer, const Clock& clock, std::string url)
-      : authority_(std::move(authority)), joins_(store, sealer, authority_, clock, std::move(url)) {}
+  OpenstackSite(pki::Authority authority, Store& store, const Sealer& sealer, const Clock& clock, std::string url,
+                Millis at_rest)
+      : authority_(std::move(authority)),
+        joins_(store, sealer, authority_, clock, std::move(url)),
+        at_rest_(at_rest) {}
 
   Result<void> open(openstack::Options options, http::ServerOptions gateway) {
     options.guest_endpoint = [this](const Token& server) -> Result<GuestEndpoint> { return joins_.endpoint(server); };
@@ -69,7 +71,7 @@ class OpenstackSite final : public Site {
 
   Cloud& cloud() override { return *outspoken_; }
   Joins* joins() override { return &joins_; }
-  LoopOptions loop_options() const override { return {.observe_period = kAtRest}; }
+  LoopOptions loop_options() const override { return {.observe_period = at_rest_}; }
   Hub::Sign sign() override {
     return [this](const std::string& method, const std::string& key, Time expires) {
       return cloud_->sign_url(method, key, expires);
@@ -94,6 +96,7 @@ class OpenstackSite final : public Site {
  private:
   const pki::Authority authority_;
   Joins joins_;
+  const Millis at_rest_;
   std::unique_ptr<openstack::OpenStackCloud> cloud_;
   std::unique_ptr<OutspokenCloud> outspoken_;
   http::ServerOptions gateway_options_;
@@ -142,7 +145,8 @@ Result<std::unique_ptr<Site>> open_openstack_site(const SiteOptions& options, St
                                    std::pair(gateway.tls_key, server->key.reveal())})
     if (auto written = write_private(path, text); !written) return tl::unexpected(written.error());
 
-  auto site = std::make_unique<OpenstackSite>(std::move(*authority), store, sealer, clock, url.origin);
+  auto site = std::make_unique<OpenstackSite>(std::move(*authority), store, sealer, clock, url.origin,
+                                              Millis{options.observe_seconds * 1'000});
   auto opened = site->open(openstack::Options{.config = std::move(*config),
                                               .network = options.network,
                                               .images = std::move(images),

@@ -132,6 +132,11 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
   } else if (!refused.empty()) {
     status.phase("ACTIVE").ready(true, "Available").synced(false, "InvalidConfiguration", refused);
     status.stalled({"CONFIG_INVALID", "User", refused});
+  } else if (ladder.volume && ladder.want.volume_ref.empty() && ladder.volume->size_gib < ladder.want.volume_gib) {
+    // Its Volume does it, and says what holds it up.
+    const std::string message = "its volume grows to " + std::to_string(ladder.want.volume_gib) + " GiB";
+    status.phase("ACTIVE").ready(true, "Available").synced(false, "Progressing", message).observed(0);
+    status.progressing("Extending", message);
   } else if (!pending.empty()) {
     std::string list;
     for (const std::string& name : pending) list += (list.empty() ? "" : ", ") + name;

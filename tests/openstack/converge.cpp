@@ -62,15 +62,19 @@ std::string others(Fleet& fleet, const std::set<std::string>& uids) {
 
 // Things of other people that look like ours: our names, half of our marks.
 void plant_look_alikes(Fleet& fleet) {
-  fleet.ask(Service::volume, "POST", "/volumes",
-            Value::map({{"volume", Value::map({{"size", 1}, {"name", "db-0-data"}, {"metadata", Value::map({{"trove:uid", "mine"}})}})}}));
-  fleet.ask(Service::network, "POST", "/ports",
-            Value::map({{"port", Value::map({{"network_id", fleet.network_id()},
-                                             {"name", "db-0-0"},
-                                             {"description", "trove-of-another-kind"}})}}));
-  fleet.ask(Service::network, "POST", "/security-groups",
-            Value::map({{"security_group", Value::map({{"name", "db-0"}, {"description", "trove"}})}}));
-  REQUIRE(eventually([&] { return fleet.volumes().at(0)["status"].text() == "available"; }, Millis{60'000}));
+  fleet.plant(Service::volume, "/volumes", "volume",
+              Value::map({{"size", 1}, {"name", "db-0-data"}, {"metadata", Value::map({{"trove:uid", "mine"}})}}));
+  fleet.plant(Service::network, "/ports", "port",
+              Value::map({{"network_id", fleet.network_id()}, {"name", "db-0-0"}, {"description", "trove-of-another-kind"}}));
+  fleet.plant(Service::network, "/security-groups", "security_group",
+              Value::map({{"name", "db-0"}, {"description", "trove"}}));
+  REQUIRE(eventually(
+      [&] {
+        for (const Value& volume : fleet.volumes())
+          if (volume["name"].text() == "db-0-data" && volume["status"].text() != "available") return false;
+        return true;
+      },
+      Millis{60'000}));
 }
 
 std::map<std::string, std::string> uids_of(Fleet& fleet, const std::vector<Want>& wants) {
@@ -171,4 +175,81 @@ TEST_CASE("twenty databases are made, changed and deleted while troved is killed
   };
   CHECK(eventually(all_gone, Millis{240'000}));
   CHECK(others(fleet, {}) == foreign);
+}
+
+TEST_CASE("a server that is lost or broken is replaced, with the same volume and address", "[openstack]") {
+  Fleet fleet;
+  std::vector<Want> wants = {{"orders", "mariadb", "db.nano", 1}};
+  const std::string database = "---\napiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: shop}\n"
+                               "spec: {instanceRef: {name: orders}, deletionPolicy: Delete}\n";
+  fleet.control().apply(yaml_of(wants) + database);
+  REQUIRE(fleet.settle(yaml_of(wants) + database) == "");
+  const auto uids = uids_of(fleet, wants);
+  const std::string address = fleet.control().address("orders");
+  std::string server, volume;
+  const auto look = [&] {
+    server = volume = "";
+    for (const Value& row : fleet.servers())
+      if (row["metadata"]["trove:uid"].text() == uids.at("orders")) {
+        server = row["id"].text();
+        const Value& held = row["os-extended-volumes:volumes_attached"];
+        volume = held.items().size() == 1 ? held.items().front()["id"].text() : "";
+      }
+  };
+  look();
+  const std::string first_volume = volume;
+  REQUIRE_FALSE(first_volume.empty());
+  for (const char* how : {"deleted behind our back", "in ERROR"}) {
+    INFO(how);
+    const std::string before = server;
+    if (std::string(how) == "in ERROR")
+      fleet.break_server(server);
+    else
+      fleet.ask(Service::compute, "DELETE", "/servers/" + server);
+    REQUIRE(eventually([&] { return look(), !server.empty() && server != before; }, Millis{120'000}));
+    REQUIRE(eventually([&] { return wrong_with(fleet, wants, uids).empty(); }, Millis{120'000}));
+    CHECK(fleet.settle(yaml_of(wants) + database) == "");
+    look();
+    CHECK(volume == first_volume);
+    fleet.control().forget_address("orders");
+    CHECK(fleet.control().address("orders") == address);
+  }
+  fleet.control().must({"delete", "-f", "-", "--yes", "--wait"}, yaml_of(wants));
+  CHECK(eventually([&] { return fleet.servers().empty(); }, Millis{60'000}));
+}
+
+TEST_CASE("a service that is away is waited for by name, and then things go on", "[openstack]") {
+  Fleet fleet;
+  std::vector<Want> wants = {{"orders", "mariadb", "db.nano", 1}};
+  fleet.control().apply(yaml_of(wants));
+  REQUIRE(fleet.settle(yaml_of(wants)) == "");
+  const auto uids = uids_of(fleet, wants);
+  const struct {
+    const char *service, *words;
+    std::function<void(Want&)> change;
+  } outages[] = {
+      {"nova-api", "nova", [](Want& want) { want.flavor = "db.tiny"; }},
+      {"cinder-api", "cinder", [](Want& want) { want.gib = 2; }},
+      {"neutron-server", "neutron", [](Want& want) { want.cidr = "192.168.0.0/16"; }},
+      {"keystone", "keystone", [](Want& want) { want.gib = 3; }},
+  };
+  for (const auto& outage : outages) {
+    INFO(outage.service);
+    fleet.service(outage.service, false);
+    outage.change(wants.front());
+    fleet.persist({"apply", "-f", "-"}, yaml_of(wants));
+    std::string why;
+    CHECK(eventually(
+        [&] {
+          why = fleet.control().ctl({"why", "inst/orders"}).out + fleet.control().ctl({"why", "vol/orders-data"}).out;
+          return why.find(outage.words) != std::string::npos;
+        },
+        Millis{60'000}));
+    INFO(why);
+    fleet.service(outage.service, true);
+    CHECK(fleet.settle(yaml_of(wants)) == "");
+    CHECK(wrong_with(fleet, wants, uids) == "");
+  }
+  fleet.control().must({"delete", "-f", "-", "--yes", "--wait"}, yaml_of(wants));
+  CHECK(eventually([&] { return fleet.servers().empty(); }, Millis{60'000}));
 }

@@ -40,13 +40,12 @@ void nap(Millis d) { ::poll(nullptr, 0, static_cast<int>(d.count())); }
 }  // namespace
 
 Fleet::Fleet() {
-  if (const std::string clouds = setting("TROVE_RIG", ""); !clouds.empty()) {
-    real_ = true;
+  real_ = !setting("TROVE_RIG_SERVICE", "").empty();
+  if (real_) {
     network_ = setting("TROVE_NETWORK", "rig-net");
     image_ = setting("TROVE_IMAGE", "empty");
     cloud_ = setting("TROVE_CLOUD", "trove");
     admin_ = setting("TROVE_ADMIN", "admin");
-    ::setenv("OS_CLIENT_CONFIG_FILE", clouds.c_str(), 1);
   } else {
     const std::string clouds_yaml = dir_ / "clouds.yaml";
     sim_ = std::make_unique<Process>(std::vector<std::string>{bin("trove-sim-cloud"), "--clouds-yaml", clouds_yaml});
@@ -56,21 +55,33 @@ Fleet::Fleet() {
     sim_url_ = line.substr(begin, line.find("/v3") - begin);
     ::setenv("OS_CLIENT_CONFIG_FILE", clouds_yaml.c_str(), 1);
   }
-  ::unsetenv("OS_CLOUD");
   guests_ = std::make_unique<Process>(
       std::vector<std::string>{bin("trove-sim-guests"), "--quick", "--os-cloud", admin_, "--state", dir_ / "guests"});
   if (!guests_->wait_for("ready", Millis{20'000})) throw std::runtime_error("no guests: " + guests_->err());
-  auto config = openstack::read_config(openstack::config_input(cloud_));
-  if (!config) throw std::runtime_error(to_string(config.error()));
   transport_ = openstack::make_transport("");
-  session_ = std::make_unique<openstack::Session>(std::move(*config), *transport_, clock_, rng_);
-  session_->set_microversion(Service::compute, "compute 2.79");
+  const auto sign_in = [this](const std::string& cloud) {
+    auto config = openstack::read_config(openstack::config_input(cloud));
+    if (!config) throw std::runtime_error(to_string(config.error()));
+    auto session = std::make_unique<openstack::Session>(std::move(*config), *transport_, clock_, rng_);
+    session->set_microversion(Service::compute, "compute 2.79");
+    return session;
+  };
+  session_ = sign_in(cloud_);
+  admin_session_ = sign_in(admin_);
   system_ = std::make_unique<System>(std::vector<std::string>{
       "--cloud", "openstack", "--os-cloud", cloud_, "--network", network_, "--image", image_, "--guest-url",
-      "https://127.0.0.1:" + std::to_string(free_port())});
+      "https://127.0.0.1:" + std::to_string(free_port()), "--observe-period", "5"});
 }
 
-Fleet::~Fleet() = default;
+Fleet::~Fleet() {
+  system_.reset();
+  for (const auto& [service, path] : planted_) (void)session_->send({service, "DELETE", path, {}, {}});
+}
+
+void Fleet::plant(Service service, const std::string& path, const std::string& key, Value thing) {
+  const Value made = ask(service, "POST", path, Value::map({{key, std::move(thing)}}));
+  planted_.emplace_back(service, path + "/" + made[key]["id"].text());
+}
 
 std::string Fleet::persist(std::vector<std::string> arguments, const std::string& input, int seconds) {
   Exit last;
@@ -117,6 +128,19 @@ std::string Fleet::network_id() {
   for (const Value& network : list(Service::network, "/networks", "networks"))
     if (network["name"].text() == network_) return network["id"].text();
   throw std::runtime_error("no network " + network_);
+}
+
+void Fleet::break_server(const std::string& id) {
+  if (!real_) {
+    auto client = *http::Client::make({.base_url = sim_url_});
+    auto answer = client->call({.method = "POST", .path = "/sim/servers/" + id + "/break"});
+    if (!answer || answer->status != 204) throw std::runtime_error("the simulated cloud breaks nothing");
+    return;
+  }
+  auto reply = admin_session_->send(
+      {Service::compute, "POST", "/servers/" + id + "/action",
+       Value::map({{"os-resetState", Value::map({{"state", "error"}})}}), {}});
+  if (!reply) throw std::runtime_error(reply.error().error.message);
 }
 
 void Fleet::service(const std::string& name, bool on) {

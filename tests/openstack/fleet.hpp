@@ -1,5 +1,5 @@
 // troved over an OpenStack cloud whose servers are rows, with simulated guests that call home: over trove-sim-cloud, or,
-// when TROVE_RIG names its clouds.yaml, over the real services that tests/openstack/up raises. Owned by one test.
+// under tests/openstack/run, over the real services. Owned by one test.
 #pragma once
 #include <functional>
 #include <map>
@@ -33,7 +33,10 @@ class Fleet {
   std::vector<Value> volumes() { return list(openstack::Service::volume, "/volumes/detail", "volumes"); }
   std::vector<Value> ports() { return list(openstack::Service::network, "/ports", "ports"); }
   std::vector<Value> groups() { return list(openstack::Service::network, "/security-groups", "security_groups"); }
+  // Something that is not ours; the test's end takes it away.
+  void plant(openstack::Service service, const std::string& path, const std::string& key, Value thing);
   std::string network_id();
+  void break_server(const std::string& id);  // it goes to ERROR, as an administrator can make it
   // Takes a service away, or brings it back: "nova-api" "cinder-api" "keystone" as tests/openstack/service has them.
   void service(const std::string& name, bool on);
 
@@ -46,7 +49,8 @@ class Fleet {
   RealClock clock_;
   RealRng rng_;
   std::unique_ptr<openstack::Transport> transport_;
-  std::unique_ptr<openstack::Session> session_;
+  std::unique_ptr<openstack::Session> session_, admin_session_;
+  std::vector<std::pair<openstack::Service, std::string>> planted_;
   std::unique_ptr<System> system_;
 };
 
