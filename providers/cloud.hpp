@@ -139,6 +139,12 @@ struct Outcome {
   std::string request_id;        // the cloud's, when it has one
 };
 
+// How often a service of the cloud was asked since the start: for figures.
+struct CloudRequests {
+  std::string service, method;   // "nova" "GET"
+  uint64_t count = 0;
+};
+
 // What the bearer of a server's document endpoint needs to know to start: handed to servers at their creation.
 struct GuestEndpoint {
   std::string url;               // "http://127.0.0.1:7780"

@@ -61,7 +61,10 @@ Result<Outcome> Openstack::perform(const CloudAction& action) {
 OpenStackCloud::Report Openstack::report() const {
   Report out;
   const Session::Counts counts = session_.counts();
-  out.requests = counts.requests;
+  for (const auto& [what, count] : counts.requests) {
+    out.by_service.push_back({std::string(to_string(what.first)), what.second, count});
+    out.requests += count;
+  }
   out.logins = counts.logins;
   out.replays = counts.replays;
   const Capabilities known = capabilities();

@@ -35,7 +35,7 @@ struct Options {
   std::unique_ptr<Transport> transport;  // null = the real one
 };
 
-class OpenStackCloud : public Cloud {
+class OpenStackCloud : public Cloud {  // report(): thread-safe
  public:
   // A short-lived URL for one method ("PUT" or "GET") and object, without asking anybody. unavailable: no observation
   // has reached Swift yet.
@@ -44,6 +44,7 @@ class OpenStackCloud : public Cloud {
     std::string nova, cinder;       // microversions; "" = not asked yet
     std::vector<std::string> lost;  // what this cloud cannot do, for people
     uint64_t requests = 0, logins = 0, replays = 0;
+    std::vector<CloudRequests> by_service;
   };
   virtual Report report() const = 0;
   virtual void stop() = 0;  // ends requests in progress, and refuses later ones

@@ -66,9 +66,9 @@ Failure config_failure(Service service, std::string message, std::string hint) {
 Session::Session(Config config, Transport& transport, const Clock& clock, Rng& rng)
     : config_(std::move(config)), transport_(transport), clock_(clock), rng_(rng) {}
 
-std::string Session::new_request_id() {
+std::string Session::new_request_id(Service service, const std::string& method) {
   std::lock_guard lock(mutex_);
-  ++counts_.requests;
+  ++counts_.requests[{service, method}];
   return "req-" + new_uid(rng_);
 }
 
@@ -94,7 +94,7 @@ tl::expected<Reply, Failure> Session::exchange(Service service, const std::strin
   call.headers = request.headers;
   call.headers.emplace_back("Accept", "application/json");
   call.deadline = write ? kWriteDeadline : kReadDeadline;
-  const std::string ours = new_request_id();
+  const std::string ours = new_request_id(service, request.method);
   call.headers.emplace_back("X-OpenStack-Request-ID", ours);
   if (!token.empty()) call.headers.emplace_back("X-Auth-Token", token);
   {
@@ -119,7 +119,7 @@ tl::expected<std::shared_ptr<const Session::Login>, Failure> Session::sign_in() 
   call.path = url.path + request.path;
   call.body = login_body(config_);
   call.headers = {{"Accept", "application/json"}};
-  const std::string ours = new_request_id();
+  const std::string ours = new_request_id(Service::identity, "POST");
   call.headers.emplace_back("X-OpenStack-Request-ID", ours);
   call.deadline = kReadDeadline;
   Result<http::Answer> answer = transport_.call(url.origin, call);

@@ -39,7 +39,8 @@ class Session {
   void set_microversion(Service service, std::string version);
 
   struct Counts {
-    uint64_t requests = 0, logins = 0, replays = 0;
+    uint64_t logins = 0, replays = 0;
+    std::map<std::pair<Service, std::string>, uint64_t> requests;  // by service and method
   };
   Counts counts() const;
 
@@ -57,7 +58,7 @@ class Session {
   tl::expected<std::string, Failure> endpoint_of(const Login& login, Service service) const;
   tl::expected<Reply, Failure> exchange(Service service, const std::string& base, const std::string& token,
                                         const Request& request);
-  std::string new_request_id();
+  std::string new_request_id(Service service, const std::string& method);
 
   const Config config_;
   Transport& transport_;

@@ -39,6 +39,7 @@ struct ApiOptions {
   ObjectStore* object_store = nullptr;  // null: /objects is not served here
   Joins* joins = nullptr;  // null: guests show bearer tokens; otherwise certificates, and nothing else is accepted
   LoopStatus& loop;
+  std::function<std::vector<CloudRequests>()> cloud_requests;  // for figures; may be empty
   std::string tokens;  // contents of the token file; see access.hpp
   std::string version;
 };

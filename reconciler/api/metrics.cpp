@@ -96,6 +96,13 @@ Attempt<http::Response> Api::metrics() {
   single(out, "trove_loop_actions_total", "counter", "Actions performed.", loop.actions);
   single(out, "trove_loop_failures_total", "counter", "Actions that failed.", loop.failures);
   single(out, "trove_loop_refused_total", "counter", "Actions that the guardian refused.", loop.refused);
+  if (const auto requests = options_.cloud_requests ? options_.cloud_requests() : std::vector<CloudRequests>();
+      !requests.empty()) {
+    family(out, "trove_cloud_requests_total", "counter", "Requests to the cloud's services, logins included.");
+    for (const CloudRequests& one : requests)
+      sample(out, "trove_cloud_requests_total", "{service=\"" + one.service + "\",method=\"" + one.method + "\"}",
+             one.count);
+  }
   single(out, "trove_instances", "gauge", "Database instances that the loop knows.", loop.instances);
   single(out, "trove_guests_heard", "gauge", "Guests that reported lately.", loop.guests_heard);
   single(out, "process_resident_memory_bytes", "gauge", "Memory in use.", resident_bytes());

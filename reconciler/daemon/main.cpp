@@ -155,6 +155,7 @@ int run(const Options& options) {
                            .object_store = (*site)->object_store(),
                            .joins = (*site)->joins(),
                            .loop = loop,
+                           .cloud_requests = [&site = **site] { return site.requests(); },
                            .tokens = *tokens,
                            .version = kVersion});
     auto runner = Runner::start(loop, **store);

@@ -71,6 +71,7 @@ class OpenstackSite final : public Site {
 
   Cloud& cloud() override { return *outspoken_; }
   Joins* joins() override { return &joins_; }
+  std::vector<CloudRequests> requests() const override { return cloud_->report().by_service; }
   LoopOptions loop_options() const override { return {.observe_period = at_rest_}; }
   Hub::Sign sign() override {
     return [this](const std::string& method, const std::string& key, Time expires) {

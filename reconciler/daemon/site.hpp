@@ -36,6 +36,7 @@ class Site {
   virtual LoopOptions loop_options() const { return {}; }
   virtual ObjectStore* object_store() { return nullptr; }
   virtual Joins* joins() { return nullptr; }
+  virtual std::vector<CloudRequests> requests() const { return {}; }  // any thread
   // Something happened in the cloud; once, before start().
   virtual void on_change(std::function<void()>) {}
   // Lets guests in, when they do not come through the API's own door.

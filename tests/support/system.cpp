@@ -12,6 +12,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "specs/core/real.hpp"
 #include "specs/json.hpp"
 
 namespace trove {
@@ -31,10 +32,12 @@ void nap(Millis d) { ::poll(nullptr, 0, static_cast<int>(d.count())); }
 }  // namespace
 
 bool eventually(const std::function<bool()>& condition, Millis deadline) {
-  for (Millis waited{0}; waited < deadline; waited += Millis{50}) {
+  const RealClock clock;
+  const Millis end = clock.monotonic() + deadline;
+  do {
     if (condition()) return true;
     nap(Millis{50});
-  }
+  } while (clock.monotonic() < end);
   return condition();
 }
 
