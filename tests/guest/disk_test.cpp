@@ -59,6 +59,12 @@ struct World : MachineBed {
     must({"dd", "if=" + model, "of=" + dev(device), "bs=4096", "skip=1", "seek=1", "count=200", "conv=fsync,notrunc", "status=none"});
   }
 
+  static bool has_capability(int number) {
+    const auto status = guest::read_file("/proc/self/status", 64 << 10);
+    const size_t at = status ? status->find("CapEff:") : std::string::npos;
+    return at != std::string::npos && (strtoull(status->c_str() + at + 7, nullptr, 16) >> number & 1) != 0;
+  }
+
   FakeClock clock;
   RealRng rng;
   Cancel cancel;
@@ -334,6 +340,13 @@ TEST_CASE("a volume that was extended grows while it is mounted, and never shrin
   world.must({"losetup", "-c", world.dev(device)});
   CHECK(uevents.wait(Millis{5'000}, world.cancel));        // the kernel says so
   auto grown = disk.grow(world.cancel);
+  if (!World::has_capability(24)) {                               // CAP_SYS_RESOURCE: the kernel asks for it
+    WARN("half skipped: resizing needs CAP_SYS_RESOURCE");
+    REQUIRE_FALSE(grown);
+    CHECK(grown.error().message.find("Permission denied to resize") != std::string::npos);
+    return;
+  }
+  INFO((grown ? std::string() : grown.error().message));
   REQUIRE(grown);
   CHECK(*grown);
   CHECK(total() > 2 * before);
