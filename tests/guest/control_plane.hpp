@@ -1,9 +1,9 @@
 // The control plane's half of a join, over the real HTTP server with TLS and the real authority: one key for one token,
 // documents and reports for whoever has a certificate, and a name for every caller. Thread-safe where it says so.
 #pragma once
-#include <catch2/catch.hpp>
 #include <unistd.h>
 #include <atomic>
+#include <catch2/catch.hpp>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,8 +31,12 @@ class ControlPlane {
     guest::write_file(directory + "/server.pem", tls->certificate, 0600);
     guest::write_file(directory + "/server.key", tls->key.reveal(), 0600);
     auto server = http::Server::start(
-        {.tls_certificate = directory + "/server.pem", .tls_key = directory + "/server.key", .client_ca_file = directory + "/ca.pem"},
-        [](const http::Request& r) { return http::Route{.parks = r.path == "/guest/v1/document", .streams_body = r.method == "PUT"}; },
+        {.tls_certificate = directory + "/server.pem",
+         .tls_key = directory + "/server.key",
+         .client_ca_file = directory + "/ca.pem"},
+        [](const http::Request& r) {
+          return http::Route{.parks = r.path == "/guest/v1/document", .streams_body = r.method == "PUT"};
+        },
         [this](const http::Request& request, const http::Read& read) { return answer(request, read); });
     REQUIRE(server);
     server_ = std::move(*server);
@@ -41,11 +45,11 @@ class ControlPlane {
   std::string url() const { return "https://127.0.0.1:" + std::to_string(server_->port()); }
   const std::string& ca() const { return authority_->certificate(); }
 
-  std::map<std::string, std::string> tokens;    // server → token; filled before the first call
+  std::map<std::string, std::string> tokens;  // server → token; filled before the first call
   std::atomic<int> lose_answers{0}, joins{0}, renewals{0};
   std::atomic<bool> parks{false};
   Millis life = 30 * kDay;
-  std::vector<std::string> names() {            // of the callers of document, report and renew
+  std::vector<std::string> names() {  // of the callers of document, report and renew
     std::lock_guard lock(mutex_);
     return names_;
   }
@@ -53,7 +57,7 @@ class ControlPlane {
     std::lock_guard lock(mutex_);
     return latest_;
   }
-  Document document;                            // set before the first call
+  Document document;  // set before the first call
 
  private:
   http::Response answer(const http::Request& request, const http::Read& read) {
@@ -108,9 +112,9 @@ class ControlPlane {
   RealClock clock_;
   std::unique_ptr<pki::Authority> authority_;
   std::mutex mutex_;
-  std::vector<std::string> names_;                 // guarded by mutex_
-  Report latest_;                                  // guarded by mutex_
-  std::map<std::string, std::string> used_;        // token → key; guarded by mutex_
+  std::vector<std::string> names_;           // guarded by mutex_
+  Report latest_;                            // guarded by mutex_
+  std::map<std::string, std::string> used_;  // token → key; guarded by mutex_
   std::unique_ptr<http::Server> server_;
 };
 

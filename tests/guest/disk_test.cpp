@@ -1,12 +1,12 @@
 // A machine's data volume, on loop devices: what is formatted, what is refused without a byte changed, what grows.
-#include <catch2/catch.hpp>
+#include "providers/guest/machine/disk.hpp"
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 #include "machine_bed.hpp"
-#include "providers/guest/machine/disk.hpp"
 #include "providers/guest/machine/uevents.hpp"
 #include "specs/core/real.hpp"
 #include "specs/json.hpp"
@@ -21,8 +21,10 @@ constexpr int64_t kSize = 64 << 20;
 struct World : MachineBed {
   Disk make(const std::string& id = kVolumeId) { return Disk(places, id, clock, rng); }
   bool mounted() {
-    struct stat here{}, above{};
-    return stat(places.mount_point.c_str(), &here) == 0 && stat(dir.path().c_str(), &above) == 0 && here.st_dev != above.st_dev;
+    struct stat here {
+    }, above{};
+    return stat(places.mount_point.c_str(), &here) == 0 && stat(dir.path().c_str(), &above) == 0 &&
+           here.st_dev != above.st_dev;
   }
   void unmount() { must({"umount", places.mount_point}); }
   void write_at(const std::string& device, int64_t at, const std::string& bytes) {
@@ -49,14 +51,17 @@ struct World : MachineBed {
     unmount();
     const std::string uuid = must({"blkid", "-p", "-s", "UUID", "-o", "value", dev(device)}).substr(0, 36);
     guest::write_file(places.state + "/format.json",
-                      dump_json(Value::map({{"volume", volume}, {"uuid", uuid}, {"seconds", clock.wall().ms / 1000}})), 0600);
+                      dump_json(Value::map({{"volume", volume}, {"uuid", uuid}, {"seconds", clock.wall().ms / 1000}})),
+                      0600);
     must({"dd", "if=/dev/zero", "of=" + dev(device), "bs=1M", "count=64", "conv=fsync", "status=none"});
     const std::string model = dir / "model";
     must({"truncate", "-s", std::to_string(kSize), model});
-    must({"env", "E2FSPROGS_FAKE_TIME=" + std::to_string(clock.wall().ms / 1000), "mkfs.ext4", "-q", "-m", "1", "-b", "4096",
-          "-L", kVolumeLabel, "-U", uuid, "-E", "hash_seed=" + uuid + ",lazy_itable_init=1,lazy_journal_init=1,nodiscard", model});
+    must({"env", "E2FSPROGS_FAKE_TIME=" + std::to_string(clock.wall().ms / 1000), "mkfs.ext4", "-q", "-m", "1", "-b",
+          "4096", "-L", kVolumeLabel, "-U", uuid, "-E",
+          "hash_seed=" + uuid + ",lazy_itable_init=1,lazy_journal_init=1,nodiscard", model});
     // Not its first block: the superblock comes last.
-    must({"dd", "if=" + model, "of=" + dev(device), "bs=4096", "skip=1", "seek=1", "count=200", "conv=fsync,notrunc", "status=none"});
+    must({"dd", "if=" + model, "of=" + dev(device), "bs=4096", "skip=1", "seek=1", "count=200", "conv=fsync,notrunc",
+          "status=none"});
   }
 
   static bool has_capability(int number) {
@@ -83,7 +88,7 @@ TEST_CASE("a volume is found by its serial number, never by its name") {
   const auto found = [&] { return find_volume_device(bed.places, kVolumeId); };
   disk("vda", "", "");
   disk("vdb", "serial", "a-serial-that-is-long-enough-but-other");
-  disk("vdc", "serial", kVolumeId.substr(0, 19));          // a character short
+  disk("vdc", "serial", kVolumeId.substr(0, 19));  // a character short
   disk("vdd", "serial", "");
   REQUIRE_FALSE(found());
   CHECK(found().error().code == Code::not_found);
@@ -134,15 +139,15 @@ TEST_CASE("a blank volume is formatted, mounted and found again") {
   CHECK_FALSE(exists(world.places.state + "/format.json"));
   const std::string options = world.must({"findmnt", "-n", "-o", "OPTIONS", world.places.mount_point});
   for (const char* option : {"nodev", "nosuid", "noexec", "noatime"}) CHECK(options.find(option) != std::string::npos);
-  struct stat info{};
+  struct stat info {};
   REQUIRE(stat(world.places.mount_point.c_str(), &info) == 0);
   CHECK((info.st_mode & 07777) == 0711);
   guest::write_file(world.places.mount_point + "/data", "kept", 0600);
 
-  REQUIRE(disk.ready(world.cancel));                       // mounted already: fine
+  REQUIRE(disk.ready(world.cancel));  // mounted already: fine
   world.unmount();
   Disk later = world.make();
-  REQUIRE(later.ready(world.cancel));                      // by its label, after a check
+  REQUIRE(later.ready(world.cancel));  // by its label, after a check
   CHECK(*guest::read_file(world.places.mount_point + "/data", 10) == "kept");
 
   // Read-only after an error: taken off, checked, mounted again.
@@ -159,7 +164,7 @@ TEST_CASE("a volume that came back under another number is mounted again") {
   REQUIRE(disk.ready(world.cancel));
   guest::write_file(world.places.mount_point + "/data", "kept", 0600);
   world.must({"sync"});
-  remove_tree(world.places.sys + "/block/" + first);       // gone, and its mount is a shadow
+  remove_tree(world.places.sys + "/block/" + first);  // gone, and its mount is a shadow
   auto gone = disk.ready(world.cancel);
   REQUIRE_FALSE(gone);
   CHECK(gone.error().code == Code::unavailable);
@@ -185,9 +190,11 @@ TEST_CASE("a disk that is mounted elsewhere, or another one at our place, is lef
   const auto other = world.attach_file("other", kSize, "");
   world.must({"mkfs.ext4", "-q", world.dev(other)});
   world.must({"mount", world.dev(other), world.places.mount_point});
-  struct stat info{};
+  struct stat info {};
   REQUIRE(stat(world.places.mount_point.c_str(), &info) == 0);
-  world.must({"mkdir", "-p", world.places.sys + "/dev/block/" + std::to_string(major(info.st_dev)) + ":" + std::to_string(minor(info.st_dev))});
+  world.must({"mkdir", "-p",
+              world.places.sys + "/dev/block/" + std::to_string(major(info.st_dev)) + ":" +
+                  std::to_string(minor(info.st_dev))});
   auto wrong = disk.ready(world.cancel);
   REQUIRE_FALSE(wrong);
   CHECK(wrong.error().code == Code::denied);
@@ -312,8 +319,10 @@ TEST_CASE("a file system that a crash left half made is redone only with its int
     guest::write_file(world.places.mount_point + "/data", "kept", 0600);
     world.unmount();
     const std::string uuid = world.must({"blkid", "-p", "-s", "UUID", "-o", "value", world.dev(device)}).substr(0, 36);
-    guest::write_file(world.places.state + "/format.json",
-                      dump_json(Value::map({{"volume", kVolumeId}, {"uuid", uuid}, {"seconds", world.clock.wall().ms / 1000}})), 0600);
+    guest::write_file(
+        world.places.state + "/format.json",
+        dump_json(Value::map({{"volume", kVolumeId}, {"uuid", uuid}, {"seconds", world.clock.wall().ms / 1000}})),
+        0600);
     REQUIRE(disk.ready(world.cancel));
     CHECK(*guest::read_file(world.places.mount_point + "/data", 10) == "kept");
   }
@@ -324,12 +333,12 @@ TEST_CASE("a volume that was extended grows while it is mounted, and never shrin
   if (!world.can_use_disks()) return;
   const auto device = world.attach_file("disk", kSize, kVolumeId);
   Disk disk = world.make();
-  CHECK_FALSE(*disk.grow(world.cancel));                   // not mounted
+  CHECK_FALSE(*disk.grow(world.cancel));  // not mounted
   REQUIRE(disk.ready(world.cancel));
   CHECK_FALSE(*disk.grow(world.cancel));
   guest::write_file(world.places.mount_point + "/data", "kept", 0600);
   const auto total = [&] {
-    struct statvfs space{};
+    struct statvfs space {};
     statvfs(world.places.mount_point.c_str(), &space);
     return static_cast<int64_t>(space.f_blocks) * static_cast<int64_t>(space.f_frsize);
   };
@@ -338,9 +347,9 @@ TEST_CASE("a volume that was extended grows while it is mounted, and never shrin
   Uevents uevents;
   world.must({"truncate", "-s", std::to_string(3 * kSize), world.file_of(device)});
   world.must({"losetup", "-c", world.dev(device)});
-  CHECK(uevents.wait(Millis{5'000}, world.cancel));        // the kernel says so
+  CHECK(uevents.wait(Millis{5'000}, world.cancel));  // the kernel says so
   auto grown = disk.grow(world.cancel);
-  if (!World::has_capability(24)) {                               // CAP_SYS_RESOURCE: the kernel asks for it
+  if (!World::has_capability(24)) {  // CAP_SYS_RESOURCE: the kernel asks for it
     WARN("half skipped: resizing needs CAP_SYS_RESOURCE");
     REQUIRE_FALSE(grown);
     CHECK(grown.error().message.find("Permission denied to resize") != std::string::npos);

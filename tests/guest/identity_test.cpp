@@ -1,12 +1,12 @@
 // A machine's join and its certificate, against the real HTTP server with TLS and the real authority.
-#include <catch2/catch.hpp>
+#include "providers/guest/machine/identity.hpp"
 #include <sys/stat.h>
 #include <atomic>
+#include <catch2/catch.hpp>
 #include <thread>
 #include "control_plane.hpp"
 #include "machine_bed.hpp"
 #include "providers/guest/agent/plane.hpp"
-#include "providers/guest/machine/identity.hpp"
 #include "providers/pki/pki.hpp"
 #include "specs/core/real.hpp"
 #include "specs/json.hpp"
@@ -40,8 +40,8 @@ TEST_CASE("a machine joins with its token and is known by its certificate from t
   Identity identity = world.make();
   REQUIRE(identity.open());
   CHECK_FALSE(world.open());
-  struct stat info{};
-  REQUIRE(stat((world.places.state + "/key.pem").c_str(), &info) == 0);      // before the token was used
+  struct stat info {};
+  REQUIRE(stat((world.places.state + "/key.pem").c_str(), &info) == 0);  // before the token was used
   CHECK((info.st_mode & 07777) == 0600);
   CHECK(world.control.joins == 0);
 
@@ -50,14 +50,15 @@ TEST_CASE("a machine joins with its token and is known by its certificate from t
     usleep(300'000);
     identity.step();
   });
-  auto document = plane->fetch("");                                         // waits for the join
+  auto document = plane->fetch("");  // waits for the join
   joining.join();
   REQUIRE(document);
   CHECK(**document == world.control.document);
   CHECK(plane->report(Report{}));
   CHECK(plane->upload(world.control.url() + "/objects/p/b", [] { return Result<std::string>(std::string()); }));
   // Neither a token nor a certificate goes to object storage.
-  CHECK(world.control.names() == std::vector<std::string>{"/guest/v1/document " + kServer, "/guest/v1/report " + kServer, "/objects/p/b "});
+  CHECK(world.control.names() ==
+        std::vector<std::string>{"/guest/v1/document " + kServer, "/guest/v1/report " + kServer, "/objects/p/b "});
   CHECK(identity.step() == Millis{3'600'000});
   plane->stop();
 
@@ -81,7 +82,7 @@ TEST_CASE("an answer to the join that was lost is asked for again with the same 
     CHECK(identity.step() >= Millis{700});
     CHECK_FALSE(world.open());
   }
-  Identity identity = world.make();                                          // and a crash in between
+  Identity identity = world.make();  // and a crash in between
   REQUIRE(identity.open());
   identity.step();
   CHECK(identity.step() == Millis{3'600'000});
@@ -132,7 +133,7 @@ TEST_CASE("a certificate is renewed at two thirds of its life, and calls in prog
     document = plane->fetch("");
     answered = true;
   });
-  while (world.control.names().size() < 2) usleep(10'000);                   // parked at the server
+  while (world.control.names().size() < 2) usleep(10'000);  // parked at the server
   identity.step();
   CHECK(world.control.renewals == 1);
   CHECK(world.text("certificate.pem") != first);
@@ -144,7 +145,7 @@ TEST_CASE("a certificate is renewed at two thirds of its life, and calls in prog
   CHECK(document);
   CHECK(plane->fetch(""));
   for (const auto& name : world.control.names()) CHECK(name.find(" " + kServer) != std::string::npos);
-  CHECK(identity.step() == Millis{60'000});      // by this clock the new one is old as well: not in a circle
+  CHECK(identity.step() == Millis{60'000});  // by this clock the new one is old as well: not in a circle
 }
 
 TEST_CASE("a renewal that fails is tried again, and the old certificate is kept") {
@@ -225,7 +226,7 @@ TEST_CASE("a certificate that does not fit the key is not used") {
   Identity next = world.make();
   REQUIRE(next.open());
   CHECK_FALSE(world.open());
-  CHECK(next.step() >= Millis{225'000});         // the token knows the first key
+  CHECK(next.step() >= Millis{225'000});  // the token knows the first key
   CHECK(world.text("certificate.pem") == certificate);
 }
 

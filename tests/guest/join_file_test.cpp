@@ -1,8 +1,8 @@
 // What a machine believes of its user data.
-#include <catch2/catch.hpp>
-#include <unistd.h>
-#include "machine_bed.hpp"
 #include "providers/guest/machine/join_file.hpp"
+#include <unistd.h>
+#include <catch2/catch.hpp>
+#include "machine_bed.hpp"
 #include "specs/json.hpp"
 
 namespace trove::guest {
@@ -16,7 +16,9 @@ Value good() {
                      {"volume", kVolumeId},
                      {"ca", "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n"}});
 }
-std::string user_data(const Value& files) { return "#cloud-config\n" + dump_json(Value::map({{"write_files", files}})) + "\n"; }
+std::string user_data(const Value& files) {
+  return "#cloud-config\n" + dump_json(Value::map({{"write_files", files}})) + "\n";
+}
 Value file(const std::string& path, const std::string& content) {
   return Value::map({{"path", path}, {"permissions", "0600"}, {"owner", "root:root"}, {"content", content}});
 }
@@ -39,12 +41,24 @@ TEST_CASE("a join file says who, where and which volume") {
 }
 
 TEST_CASE("a hostile join file is refused") {
-  const std::vector<std::pair<const char*, Value>> bad = {
-      {"server", ""}, {"server", "../../etc"}, {"server", "trove-a\nb"}, {"server", "trove-" + std::string(60, 'a')},
-      {"server", 7}, {"endpoint", "http://192.0.2.7:7781"}, {"endpoint", "https://"}, {"endpoint", "https://a@b:1"},
-      {"endpoint", "https://192.0.2.7:7781/x"}, {"endpoint", "https://a b"}, {"token", ""}, {"token", Value::list()},
-      {"volume", "/dev/sda"}, {"volume", "../../../../../../../../../../dev/sda"}, {"volume", "6d1f5a0e"},
-      {"volume", "6D1F5A0E-1111-4222-8333-123456789ABC"}, {"ca", "none"}, {"ca", true}};
+  const std::vector<std::pair<const char*, Value>> bad = {{"server", ""},
+                                                          {"server", "../../etc"},
+                                                          {"server", "trove-a\nb"},
+                                                          {"server", "trove-" + std::string(60, 'a')},
+                                                          {"server", 7},
+                                                          {"endpoint", "http://192.0.2.7:7781"},
+                                                          {"endpoint", "https://"},
+                                                          {"endpoint", "https://a@b:1"},
+                                                          {"endpoint", "https://192.0.2.7:7781/x"},
+                                                          {"endpoint", "https://a b"},
+                                                          {"token", ""},
+                                                          {"token", Value::list()},
+                                                          {"volume", "/dev/sda"},
+                                                          {"volume", "../../../../../../../../../../dev/sda"},
+                                                          {"volume", "6d1f5a0e"},
+                                                          {"volume", "6D1F5A0E-1111-4222-8333-123456789ABC"},
+                                                          {"ca", "none"},
+                                                          {"ca", true}};
   for (const auto& [name, value] : bad) {
     Value join = good();
     join.set(name, value);
@@ -98,12 +112,13 @@ TEST_CASE("without a join file the config drive is read, and only a disk of its 
   bed.must({"mkdir", here});
   bed.must({"mount", bed.dev(drive), here});
   bed.must({"mkdir", "-p", here + "/openstack/latest"});
-  guest::write_file(here + "/openstack/latest/user_data", user_data(Value::list({file("/etc/trove-guest/join.json", text)})), 0600);
+  guest::write_file(here + "/openstack/latest/user_data",
+                    user_data(Value::list({file("/etc/trove-guest/join.json", text)})), 0600);
   bed.must({"umount", here});
   auto read = read_config_drive(bed.places, {"ext4"});
   REQUIRE(read);
   CHECK(*join_in_user_data(*read) == text);
-  CHECK_FALSE(read_config_drive(bed.places));      // an ext4 of that label is no config drive
+  CHECK_FALSE(read_config_drive(bed.places));  // an ext4 of that label is no config drive
 
   guest::write_file(bed.places.join_file, text, 0600);
   auto join = find_join(bed.places);

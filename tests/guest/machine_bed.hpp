@@ -1,9 +1,9 @@
 // A machine's places in a directory of its own, and disks that are files behind loop devices, with the serial numbers
 // that a test gives them in a /sys of its own. Owned by the test's thread; everything is taken down with it.
 #pragma once
-#include <catch2/catch.hpp>
 #include <sys/mount.h>
 #include <unistd.h>
+#include <catch2/catch.hpp>
 #include <map>
 #include <string>
 #include <vector>
@@ -20,7 +20,11 @@ inline const std::string kVolumeId = "6d1f5a0e-1111-4222-8333-123456789abc";
 class MachineBed {
  public:
   MachineBed() {
-    places = {.join_file = dir / "join.json", .state = dir / "state", .mount_point = dir / "trove/data-volume", .sys = dir / "sys", .dev = "/dev"};
+    places = {.join_file = dir / "join.json",
+              .state = dir / "state",
+              .mount_point = dir / "trove/data-volume",
+              .sys = dir / "sys",
+              .dev = "/dev"};
     for (const auto& path : {places.state, places.sys, places.sys + "/block"}) make_directory(path, 0711);
   }
   ~MachineBed() {
@@ -31,7 +35,8 @@ class MachineBed {
 
   // False, with a word to the log, where there is no root or no loop device: then the test has nothing to look at.
   bool can_use_disks() {
-    const bool can = geteuid() == 0 && run({"losetup", "-f"}).code == 0 && run({"sh", "-c", "command -v mkfs.ext4"}).code == 0;
+    const bool can =
+        geteuid() == 0 && run({"losetup", "-f"}).code == 0 && run({"sh", "-c", "command -v mkfs.ext4"}).code == 0;
     if (!can) WARN("skipped: needs root, loop devices and e2fsprogs");
     return can;
   }

@@ -1,15 +1,15 @@
 // The whole machine: join, disk, agent and a real Redis, against a control plane that speaks TLS.
-#include <catch2/catch.hpp>
+#include "providers/guest/machine/machine.hpp"
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <catch2/catch.hpp>
 #include <functional>
 #include <optional>
 #include <thread>
 #include "control_plane.hpp"
 #include "machine_bed.hpp"
 #include "providers/guest/engines/process.hpp"
-#include "providers/guest/machine/machine.hpp"
 #include "tests/support/system.hpp"
 
 namespace trove::guest {
@@ -20,7 +20,12 @@ struct World : MachineBed {
   World() : control(dir / "control") {
     control.tokens[kServer] = "sesame";
     guest::write_file(places.join_file,
-                      dump_json(Value::map({{"server", kServer}, {"endpoint", control.url()}, {"token", "sesame"}, {"volume", kVolumeId}, {"ca", control.ca()}})), 0600);
+                      dump_json(Value::map({{"server", kServer},
+                                            {"endpoint", control.url()},
+                                            {"token", "sesame"},
+                                            {"volume", kVolumeId},
+                                            {"ca", control.ca()}})),
+                      0600);
     Document& d = control.document;
     d.engine = Engine::redis;
     d.instance_uid = "uid-1";
@@ -70,15 +75,17 @@ TEST_CASE("a machine says that its volume is missing, and runs its engine on it 
   CHECK(world.reports([](const Report& r) {
     return r.engine_state == "Failed" && r.engine_message == "the volume " + kVolumeId + " is not attached yet";
   }));
-  CHECK_FALSE(exists(world.places.mount_point + "/trove-volume.json"));      // nothing on the root disk
+  CHECK_FALSE(exists(world.places.mount_point + "/trove-volume.json"));  // nothing on the root disk
 
   const auto device = world.attach_file("disk", 128 << 20, kVolumeId.substr(0, 20));
   REQUIRE(world.runs());
-  struct stat data{}, disk{};
+  struct stat data {
+  }, disk{};
   REQUIRE(stat((world.places.mount_point + "/data").c_str(), &data) == 0);
   REQUIRE(stat(world.dev(device).c_str(), &disk) == 0);
   CHECK(data.st_dev == disk.st_rdev);
-  CHECK(world.reports([](const Report& r) { return r.volume_total_bytes > (100 << 20) && r.volume_total_bytes < (128 << 20); }));
+  CHECK(world.reports(
+      [](const Report& r) { return r.volume_total_bytes > (100 << 20) && r.volume_total_bytes < (128 << 20); }));
   for (const auto& name : world.control.names()) CHECK(name.find(" " + kServer) != std::string::npos);
 
   // The agent ends, the engine stays; the next agent finds both.
@@ -98,7 +105,9 @@ TEST_CASE("a machine says that its volume is missing, and runs its engine on it 
   world.must({"umount", world.places.mount_point});
   world.detach(device);
   world.start();
-  CHECK(world.reports([](const Report& r) { return r.engine_state == "Failed" && r.engine_message.find("not attached yet") != std::string::npos; }));
+  CHECK(world.reports([](const Report& r) {
+    return r.engine_state == "Failed" && r.engine_message.find("not attached yet") != std::string::npos;
+  }));
   CHECK(names_in(world.places.mount_point).empty());
 }
 
@@ -110,7 +119,8 @@ TEST_CASE("a machine refuses a volume of somebody else, and says what it holds")
   const std::string before = world.checksum(device);
   world.start();
   CHECK(world.reports([](const Report& r) {
-    return r.engine_state == "Failed" && r.engine_message.find("holds an ext4 without a marker of ours: it is not touched") != std::string::npos;
+    return r.engine_state == "Failed" &&
+           r.engine_message.find("holds an ext4 without a marker of ours: it is not touched") != std::string::npos;
   }));
   world.stop();
   CHECK(world.checksum(device) == before);

@@ -1,5 +1,5 @@
-// How the control plane is reached at this moment: where, and who we are. Opened, and opened anew when a certificate was
-// renewed, by one thread; calls of others wait for it and use what they find. Thread-safe.
+// How the control plane is reached at this moment: where, and who we are. Opened, and opened anew when a certificate
+// was renewed, by one thread; calls of others wait for it and use what they find. Thread-safe.
 #pragma once
 #include <condition_variable>
 #include <memory>
@@ -11,9 +11,9 @@ namespace trove::guest {
 
 struct Access {
   std::string url;
-  std::string token;                   // secret; "" = none
-  std::string ca_file;                 // for this url; others are checked against the system's authorities
-  std::string certificate, key;        // PEM files; both or neither
+  std::string token;             // secret; "" = none
+  std::string ca_file;           // for this url; others are checked against the system's authorities
+  std::string certificate, key;  // PEM files; both or neither
 };
 
 class Door {
@@ -38,8 +38,8 @@ class Door {
  private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::shared_ptr<const Access> access_;   // shared: a call keeps what it began with. Guarded by mutex_
-  bool shut_ = false;                      // guarded by mutex_
+  std::shared_ptr<const Access> access_;  // shared: a call keeps what it began with. Guarded by mutex_
+  bool shut_ = false;                     // guarded by mutex_
 };
 
 }  // namespace trove::guest

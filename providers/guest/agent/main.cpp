@@ -1,5 +1,5 @@
-// The agent inside a database server: `--dir <server directory>` where the local cloud made one, `--machine` in a virtual
-// machine of Nova. SIGTERM ends it and leaves the engine.
+// The agent inside a database server: `--dir <server directory>` where the local cloud made one, `--machine` in a
+// virtual machine of Nova. SIGTERM ends it and leaves the engine.
 #include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>

@@ -18,7 +18,7 @@ namespace trove::guest {
 namespace {
 
 constexpr size_t kMostDevices = 256;
-constexpr size_t kMostSerial = 4096;                     // a file of sysfs
+constexpr size_t kMostSerial = 4096;  // a file of sysfs
 
 std::string trimmed(std::string_view text) {
   const auto dull = [](char c) { return c == ' ' || c == '\n' || c == '\0' || c == '\t'; };
@@ -28,18 +28,20 @@ std::string trimmed(std::string_view text) {
 }
 
 bool is_serial_of(const std::string& serial, const std::string& volume_id) {
-  return serial.size() >= kFewestSerial && serial.size() <= volume_id.size() && volume_id.compare(0, serial.size(), serial) == 0;
+  return serial.size() >= kFewestSerial && serial.size() <= volume_id.size() &&
+         volume_id.compare(0, serial.size(), serial) == 0;
 }
 
 // All that the kernel calls the serial number of one disk.
 std::vector<std::string> serials(const std::string& disk) {
   std::vector<std::string> found;
-  for (const char* file : {"/serial", "/device/serial"}) {           // virtio, NVMe
+  for (const char* file : {"/serial", "/device/serial"}) {  // virtio, NVMe
     if (auto text = read_file(disk + file, kMostSerial)) found.push_back(trimmed(*text));
   }
   // SCSI: a page of "unit serial number" with four bytes of header.
   auto page = read_file(disk + "/device/vpd_pg80", kMostSerial);
-  if (page && page->size() > 4 && static_cast<unsigned char>((*page)[1]) == 0x80) found.push_back(trimmed(page->substr(4)));
+  if (page && page->size() > 4 && static_cast<unsigned char>((*page)[1]) == 0x80)
+    found.push_back(trimmed(page->substr(4)));
   return found;
 }
 
@@ -60,12 +62,13 @@ Result<UniqueFd> open_device(const std::string& device, int flags) {
 }
 
 Result<int64_t> bytes_of(int fd) {
-  struct stat info{};
+  struct stat info {};
   if (fstat(fd, &info) != 0) return fail(Code::unavailable, std::string("cannot look at the disk: ") + strerror(errno));
   if (S_ISREG(info.st_mode)) return static_cast<int64_t>(info.st_size);
   uint64_t bytes = 0;
   if (!S_ISBLK(info.st_mode)) return fail(Code::invalid, "this is no disk");
-  if (ioctl(fd, BLKGETSIZE64, &bytes) != 0) return fail(Code::unavailable, std::string("cannot measure the disk: ") + strerror(errno));
+  if (ioctl(fd, BLKGETSIZE64, &bytes) != 0)
+    return fail(Code::unavailable, std::string("cannot measure the disk: ") + strerror(errno));
   return static_cast<int64_t>(bytes);
 }
 
@@ -73,7 +76,9 @@ Result<void> read_at(int fd, int64_t at, char* into, size_t size) {
   for (size_t done = 0; done < size;) {
     const ssize_t n = pread(fd, into + done, size - done, at + static_cast<int64_t>(done));
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return fail(Code::unavailable, std::string("cannot read the disk: ") + (n < 0 ? strerror(errno) : "it ends too early"));
+    if (n <= 0)
+      return fail(Code::unavailable,
+                  std::string("cannot read the disk: ") + (n < 0 ? strerror(errno) : "it ends too early"));
     done += static_cast<size_t>(n);
   }
   return {};
@@ -138,7 +143,9 @@ Result<std::string> find_volume_device(const Places& places, const std::string& 
     }
   }
   if (found.empty()) return fail(Code::not_found, "the volume " + volume_id + " is not attached yet");
-  if (found.size() > 1) return fail(Code::conflict, "two disks say that they are the volume " + volume_id + ": " + *found.begin() + " and " + *found.rbegin());
+  if (found.size() > 1)
+    return fail(Code::conflict, "two disks say that they are the volume " + volume_id + ": " + *found.begin() +
+                                    " and " + *found.rbegin());
   return places.dev + "/" + *found.begin();
 }
 
@@ -152,7 +159,8 @@ Found inspect_device(const std::string& device, bool exclusively) {
   }
   // A superblock with a wrong checksum is somebody's damaged data, and by no means blank.
   blkid_probe_enable_superblocks(probe.get(), 1);
-  blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID | BLKID_SUBLKS_USAGE | BLKID_SUBLKS_BADCSUM);
+  blkid_probe_set_superblocks_flags(probe.get(), BLKID_SUBLKS_TYPE | BLKID_SUBLKS_LABEL | BLKID_SUBLKS_UUID |
+                                                     BLKID_SUBLKS_USAGE | BLKID_SUBLKS_BADCSUM);
   blkid_probe_enable_partitions(probe.get(), 1);
   errno = 0;
   const int verdict = blkid_do_safeprobe(probe.get());
@@ -160,7 +168,9 @@ Found inspect_device(const std::string& device, bool exclusively) {
     found.content = Found::Content::foreign;
     return found.what = "more than one kind of data", found;
   }
-  if (verdict < 0) return found.what = std::string("a disk that cannot be read") + (errno ? std::string(": ") + strerror(errno) : ""), found;
+  if (verdict < 0)
+    return found.what = std::string("a disk that cannot be read") + (errno ? std::string(": ") + strerror(errno) : ""),
+           found;
   if (verdict == 0) {
     found.type = value_of(probe.get(), "TYPE");
     found.label = value_of(probe.get(), "LABEL");
@@ -201,7 +211,7 @@ int64_t ext4_bytes(const std::string& device) {
     return static_cast<uint64_t>(block[at]) | static_cast<uint64_t>(block[at + 1]) << 8 |
            static_cast<uint64_t>(block[at + 2]) << 16 | static_cast<uint64_t>(block[at + 3]) << 24;
   };
-  constexpr uint64_t k64Bit = 0x80;                      // INCOMPAT_64BIT: the high half of the count is there
+  constexpr uint64_t k64Bit = 0x80;  // INCOMPAT_64BIT: the high half of the count is there
   if (block[0x38] != 0x53 || block[0x39] != 0xEF || word(0x18) > 6) return 0;
   const uint64_t blocks = word(0x04) | (word(0x60) & k64Bit ? word(0x150) << 32 : 0);
   return static_cast<int64_t>(blocks << (10 + word(0x18)));

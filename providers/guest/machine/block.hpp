@@ -12,10 +12,10 @@
 
 namespace trove::guest {
 
-inline constexpr size_t kEdgeBytes = 1u << 20;           // of a disk's begin and end: zero when it is blank
-inline constexpr size_t kFewestSerial = 20;              // characters: what virtio keeps of a volume's id
+inline constexpr size_t kEdgeBytes = 1u << 20;  // of a disk's begin and end: zero when it is blank
+inline constexpr size_t kFewestSerial = 20;     // characters: what virtio keeps of a volume's id
 
-bool is_volume_id(std::string_view id);                  // 36 characters of a UUID
+bool is_volume_id(std::string_view id);  // 36 characters of a UUID
 // Whole disks ("vda"), sorted; at most 256.
 std::vector<std::string> block_devices(const Places& places);
 // The disk whose serial number is the volume's id or at least its first 20 characters: by what the kernel says of the
@@ -24,14 +24,14 @@ Result<std::string> find_volume_device(const Places& places, const std::string& 
 
 struct Found {
   enum class Content {
-    blank,         // nothing known to libblkid, and zeros at both ends
-    ext4,          // and nothing else beside it
-    foreign,       // anything else; `what` says so
-    unreadable,    // could not be looked at; `what` says why
+    blank,       // nothing known to libblkid, and zeros at both ends
+    ext4,        // and nothing else beside it
+    foreign,     // anything else; `what` says so
+    unreadable,  // could not be looked at; `what` says why
   };
   Content content = Content::unreadable;
-  std::string what;                  // "an xfs file system", for people
-  std::string type, label, uuid;     // of a file system; "" = none
+  std::string what;               // "an xfs file system", for people
+  std::string type, label, uuid;  // of a file system; "" = none
 };
 // `exclusively`: a disk that is mounted or part of something (LVM, RAID, multipath) is unreadable.
 Found inspect_device(const std::string& device, bool exclusively);

@@ -1,6 +1,6 @@
-// The data volume of a machine: found by its serial number, formatted when it is blank, checked, mounted, grown. What is
-// not blank and not ours is refused and not one byte of it is changed. Called by the reconcile thread (ready) and by the
-// thread that watches the kernel (grow): one at a time, by a mutex.
+// The data volume of a machine: found by its serial number, formatted when it is blank, checked, mounted, grown. What
+// is not blank and not ours is refused and not one byte of it is changed. Called by the reconcile thread (ready) and by
+// the thread that watches the kernel (grow): one at a time, by a mutex.
 #pragma once
 #include <mutex>
 #include <string>
@@ -14,8 +14,8 @@ class Disk {
   Disk(const Places& places, std::string volume_id, const Clock& clock, Rng& rng)
       : places_(places), volume_id_(std::move(volume_id)), formatter_(places, volume_id_, clock, rng) {}
 
-  // The volume is at the mount point and can be written. unavailable: not attached yet, or not usable now. denied: it is
-  // not ours to touch.
+  // The volume is at the mount point and can be written. unavailable: not attached yet, or not usable now. denied: it
+  // is not ours to touch.
   Result<void> ready(const Cancel& cancel);
   // Makes the file system as large as its disk; true when it grew. Does nothing while it is not mounted; never shrinks.
   Result<bool> grow(const Cancel& cancel);
@@ -32,9 +32,9 @@ class Disk {
 
   const Places places_;
   const std::string volume_id_;
-  std::mutex mutex_;                   // the rest is used under it
+  std::mutex mutex_;  // the rest is used under it
   Formatter formatter_;
-  int64_t grown_to_ = 0;               // size of the disk for which resize2fs had nothing more to do
+  int64_t grown_to_ = 0;  // size of the disk for which resize2fs had nothing more to do
 };
 
 }  // namespace trove::guest

@@ -33,9 +33,10 @@ Result<void> Formatter::make(const std::string& target, const Intent& intent, co
   const std::string program = find_program({"/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4"});
   const std::string env = find_program({"/usr/bin/env", "/bin/env"});
   if (program.empty() || env.empty()) return fail(Code::not_found, "mkfs.ext4 is not installed");
-  // No discard: it takes long on some storage, and what was blank stays blank. Inode tables are zeroed by the kernel later.
-  return run_tool({.argv = {env, "E2FSPROGS_FAKE_TIME=" + std::to_string(intent.seconds), program, "-q", "-m", "1", "-b",
-                            std::to_string(kBlock), "-L", kVolumeLabel, "-U", intent.uuid, "-E",
+  // No discard: it takes long on some storage, and what was blank stays blank. Inode tables are zeroed by the kernel
+  // later.
+  return run_tool({.argv = {env, "E2FSPROGS_FAKE_TIME=" + std::to_string(intent.seconds), program, "-q", "-m", "1",
+                            "-b", std::to_string(kBlock), "-L", kVolumeLabel, "-U", intent.uuid, "-E",
                             "hash_seed=" + intent.uuid + ",lazy_itable_init=1,lazy_journal_init=1,nodiscard", target},
                    .user = current_os_user(),
                    .log_file = places_.state + "/disk.log"},
@@ -57,8 +58,10 @@ bool Formatter::half_made(const std::string& device, const Found& found, const C
   UniqueFd fd(open(model.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   const bool sparse = fd && ftruncate(fd.get(), *size) == 0;
   fd.reset();
-  auto made = sparse ? make(model, *intent, cancel)
-                     : Result<void>(fail(Code::unavailable, std::string("cannot make a file of that size: ") + strerror(errno)));
+  auto made =
+      sparse
+          ? make(model, *intent, cancel)
+          : Result<void>(fail(Code::unavailable, std::string("cannot make a file of that size: ") + strerror(errno)));
   Result<std::string> wanted = made ? read_edges(model) : Result<std::string>(tl::unexpected<Error>(made.error()));
   unlink(model.c_str());
   auto seen = read_edges(device);

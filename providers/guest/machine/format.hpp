@@ -1,9 +1,9 @@
 // Makes the file system of a new volume: the one place that overwrites a disk. A blank one is formatted. So is one that
-// a crash left half made, and this is how we know it: before the first byte is written, an intent on the root disk names
-// the volume, the file system's UUID and its time of birth. With these mkfs writes the same bytes each time, so it can be
-// told whether everything at the disk's ends is either still zero or what we were about to write. A file system that was
-// ever mounted, and whatever another machine wrote in between, fails that and is left alone.
-// Used by one thread at a time.
+// a crash left half made, and this is how we know it: before the first byte is written, an intent on the root disk
+// names the volume, the file system's UUID and its time of birth. With these mkfs writes the same bytes each time, so
+// it can be told whether everything at the disk's ends is either still zero or what we were about to write. A file
+// system that was ever mounted, and whatever another machine wrote in between, fails that and is left alone. Used by
+// one thread at a time.
 #pragma once
 #include <string>
 #include "providers/guest/machine/block.hpp"

@@ -48,7 +48,8 @@ Result<void> Identity::open() {
     if (auto kept = write_file(file("identity.json"), dump_json(v) + "\n", 0600); !kept) return kept;
   }
   if (!join_.ca.empty()) {
-    if (auto kept = write_file_if_changed(file("ca.pem"), join_.ca, 0644); !kept) return tl::unexpected<Error>(kept.error());
+    if (auto kept = write_file_if_changed(file("ca.pem"), join_.ca, 0644); !kept)
+      return tl::unexpected<Error>(kept.error());
   }
   if (auto loaded = load_key(); !loaded) return loaded;
   load_certificate();
@@ -62,7 +63,8 @@ Result<void> Identity::start_afresh(const std::string& other_server) {
       return fail(Code::unavailable, "cannot remove " + file(name) + ": " + strerror(errno));
     }
   }
-  if (!other_server.empty()) log::info("this machine was another server, or joins anew", {{"was", other_server}, {"is", join_.server}});
+  if (!other_server.empty())
+    log::info("this machine was another server, or joins anew", {{"was", other_server}, {"is", join_.server}});
   if (other_server == join_.server || !exists(file("server"))) return {};
   // Documents and perhaps data of somebody else: neither ours to use nor ours to delete.
   for (int i = 1; i <= kMostSetAside; ++i) {
@@ -93,10 +95,13 @@ void Identity::load_certificate() {
   auto text = read_file(file("certificate.pem"), kMostFile);
   if (!text) return;
   auto validity = pki::validity_of(*text);
-  auto fits = http::Client::make({.base_url = join_.endpoint, .ca_file = join_.ca.empty() ? "" : file("ca.pem"),
-                                  .client_certificate = file("certificate.pem"), .client_key = file("key.pem")});
+  auto fits = http::Client::make({.base_url = join_.endpoint,
+                                  .ca_file = join_.ca.empty() ? "" : file("ca.pem"),
+                                  .client_certificate = file("certificate.pem"),
+                                  .client_key = file("key.pem")});
   if (!validity || !fits) {
-    log::error("the certificate is of no use; joining again", {{"error", validity ? fits.error().message : validity.error().message}});
+    log::error("the certificate is of no use; joining again",
+               {{"error", validity ? fits.error().message : validity.error().message}});
     return;
   }
   until_ = validity->until;
@@ -105,8 +110,11 @@ void Identity::load_certificate() {
 }
 
 void Identity::open_door() {
-  door_->open({.url = join_.endpoint, .token = "", .ca_file = join_.ca.empty() ? "" : file("ca.pem"),
-               .certificate = file("certificate.pem"), .key = file("key.pem")});
+  door_->open({.url = join_.endpoint,
+               .token = "",
+               .ca_file = join_.ca.empty() ? "" : file("ca.pem"),
+               .certificate = file("certificate.pem"),
+               .key = file("key.pem")});
 }
 
 Result<void> Identity::take_certificate(const std::string& pem) {
@@ -114,8 +122,10 @@ Result<void> Identity::take_certificate(const std::string& pem) {
   if (!validity) return tl::unexpected<Error>(validity.error());
   const std::string draft = file("certificate.draft");
   if (auto kept = write_file(draft, pem, 0644); !kept) return kept;
-  auto fits = http::Client::make({.base_url = join_.endpoint, .ca_file = join_.ca.empty() ? "" : file("ca.pem"),
-                                  .client_certificate = draft, .client_key = file("key.pem")});
+  auto fits = http::Client::make({.base_url = join_.endpoint,
+                                  .ca_file = join_.ca.empty() ? "" : file("ca.pem"),
+                                  .client_certificate = draft,
+                                  .client_key = file("key.pem")});
   if (!fits) return tl::unexpected<Error>(fits.error());
   if (auto placed = rename_durably(draft, file("certificate.pem")); !placed) return placed;
   until_ = validity->until;
@@ -132,9 +142,11 @@ Result<std::string> Identity::ask(const std::string& path, bool known) {
     body.set("server", join_.server);
     body.set("token", join_.token.reveal());
   }
-  auto client = http::Client::make({.base_url = join_.endpoint, .ca_file = join_.ca.empty() ? "" : file("ca.pem"),
+  auto client = http::Client::make({.base_url = join_.endpoint,
+                                    .ca_file = join_.ca.empty() ? "" : file("ca.pem"),
                                     .client_certificate = known ? file("certificate.pem") : "",
-                                    .client_key = known ? file("key.pem") : "", .answer_bytes = kMostAnswer});
+                                    .client_key = known ? file("key.pem") : "",
+                                    .answer_bytes = kMostAnswer});
   if (!client) return tl::unexpected<Error>(client.error());
   {
     std::lock_guard lock(mutex_);
@@ -167,13 +179,16 @@ Millis Identity::step() {
   if (known && now < renew_at_) return std::clamp(renew_at_ - now, Millis{1}, pace_.look);
   if (until_.set() && !known && !expiry_said_) {
     expiry_said_ = true;
-    log::error("the certificate ran out and cannot be renewed; the join's token is tried once more, and when it is "
-               "refused the control plane has to replace this server", {{"server", join_.server}, {"until", format_time(until_)}});
+    log::error(
+        "the certificate ran out and cannot be renewed; the join's token is tried once more, and when it is "
+        "refused the control plane has to replace this server",
+        {{"server", join_.server}, {"until", format_time(until_)}});
   }
   auto pem = ask(known ? "/guest/v1/renew" : "/guest/v1/join", known);
   auto done = pem ? take_certificate(*pem) : Result<void>(tl::unexpected<Error>(pem.error()));
   if (done) {
-    log::info(known ? "the certificate was renewed" : "joined", {{"server", join_.server}, {"until", format_time(until_)}});
+    log::info(known ? "the certificate was renewed" : "joined",
+              {{"server", join_.server}, {"until", format_time(until_)}});
     failures_ = 0;
     said_.clear();
     expiry_said_ = false;

@@ -19,9 +19,9 @@ namespace trove::guest {
 class Identity {
  public:
   struct Pace {
-    Millis first{1'000}, longest{60'000};      // without an answer: doubled each time
-    Millis refused{300'000};                   // after a no
-    Millis look{3'600'000};                    // at the clock, which may be set
+    Millis first{1'000}, longest{60'000};  // without an answer: doubled each time
+    Millis refused{300'000};               // after a no
+    Millis look{3'600'000};                // at the clock, which may be set
   };
   // `clock` and `rng` are borrowed. door: shared with the plane.
   Identity(const Places& places, Join join, std::shared_ptr<Door> door, const Clock& clock, Rng& rng, Pace pace);
@@ -34,7 +34,7 @@ class Identity {
   // Joins or renews if it is time to; how long to wait until the next call.
   Millis step();
   void run(const Cancel& stop);
-  void stop();                                 // ends a call in progress
+  void stop();  // ends a call in progress
 
  private:
   std::string file(const char* name) const { return places_.state + "/" + name; }
@@ -54,13 +54,13 @@ class Identity {
   Rng& rng_;
   const Pace pace_;
   Secret key_;
-  Time renew_at_, until_;                      // not set: there is no certificate
+  Time renew_at_, until_;  // not set: there is no certificate
   int failures_ = 0;
-  std::string said_;                           // the last complaint: it is logged once
+  std::string said_;  // the last complaint: it is logged once
   bool expiry_said_ = false;
   std::mutex mutex_;
-  http::Client* asking_ = nullptr;             // guarded by mutex_
-  bool stopped_ = false;                       // guarded by mutex_
+  http::Client* asking_ = nullptr;  // guarded by mutex_
+  bool stopped_ = false;            // guarded by mutex_
 };
 
 }  // namespace trove::guest

@@ -10,14 +10,15 @@ namespace trove::guest {
 
 namespace {
 
-constexpr const char* kJoinPath = "/etc/trove-guest/join.json";      // in user data, wherever ours lies
-constexpr size_t kMostServerName = 64;                               // becomes a certificate's common name
+constexpr const char* kJoinPath = "/etc/trove-guest/join.json";  // in user data, wherever ours lies
+constexpr size_t kMostServerName = 64;                           // becomes a certificate's common name
 constexpr JsonLimits kJoinLimits{kMostJoinBytes, 16, 10'000};
 
 bool is_server_name(const std::string& name) {
   return name.rfind("trove-", 0) == 0 && name.size() <= kMostServerName &&
          std::all_of(name.begin(), name.end(), [](unsigned char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+                  c == '.';
          });
 }
 
@@ -36,7 +37,8 @@ Result<Join> parse_join(std::string_view json) {
   if (!parsed->is_map()) return fail(Code::invalid, "the join file is not a JSON object");
   const Value& v = *parsed;
   for (const char* name : {"server", "endpoint", "token", "volume", "ca"}) {
-    if (!v[name].is_null() && !v[name].is_string()) return fail(Code::invalid, std::string("the join file's ") + name + " is not a text");
+    if (!v[name].is_null() && !v[name].is_string())
+      return fail(Code::invalid, std::string("the join file's ") + name + " is not a text");
   }
   Join join{v["server"].text(), v["endpoint"].text(), Secret(v["token"].text()), v["volume"].text(), v["ca"].text()};
   if (!is_server_name(join.server)) return fail(Code::invalid, "the join file names no server of trove");
@@ -82,7 +84,8 @@ Result<std::string> read_config_drive(const Places& places, const FileSystems& t
     if (label != "config-2" || !types.contains(found.type)) continue;
     const std::string here = places.state + "/config-drive";
     if (auto made = make_directory(here, 0700); !made) return tl::unexpected<Error>(made.error());
-    if (mount(device.c_str(), here.c_str(), found.type.c_str(), MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC, nullptr) != 0) {
+    if (mount(device.c_str(), here.c_str(), found.type.c_str(), MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC,
+              nullptr) != 0) {
       return fail(Code::unavailable, "cannot mount the config drive " + device + ": " + strerror(errno));
     }
     auto text = read_file(here + "/openstack/latest/user_data", kMostJoinBytes);

@@ -1,6 +1,6 @@
 // What a new machine is told by Nova: which server it is, where its control plane is, and a token that is good for one
-// join. cloud-init writes it to a file; where there is no cloud-init we read it off the config drive ourselves. User data
-// may hold anything else: we take one file's text out of it and execute nothing. Thread-safe: no state.
+// join. cloud-init writes it to a file; where there is no cloud-init we read it off the config drive ourselves. User
+// data may hold anything else: we take one file's text out of it and execute nothing. Thread-safe: no state.
 #pragma once
 #include <set>
 #include <string>
@@ -11,14 +11,14 @@
 
 namespace trove::guest {
 
-inline constexpr size_t kMostJoinBytes = 64u << 10;      // Nova's bound for user data, and more than a join needs
+inline constexpr size_t kMostJoinBytes = 64u << 10;  // Nova's bound for user data, and more than a join needs
 
 struct Join {
-  std::string server;      // trove-<uid>-<role>-<incarnation>
-  std::string endpoint;    // https://host:port
+  std::string server;    // trove-<uid>-<role>-<incarnation>
+  std::string endpoint;  // https://host:port
   Secret token;
-  std::string volume;      // Cinder's id; "" = data on the root disk
-  std::string ca;          // PEM; "" = the system's authorities
+  std::string volume;  // Cinder's id; "" = data on the root disk
+  std::string ca;      // PEM; "" = the system's authorities
 };
 Result<Join> parse_join(std::string_view json);
 // The text of /etc/trove-guest/join.json in "#cloud-config" user data that is JSON below its first line. not_found: it

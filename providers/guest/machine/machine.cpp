@@ -15,8 +15,8 @@ namespace trove::guest {
 namespace {
 
 constexpr Millis kJoinFileRetry{5'000};
-constexpr Millis kLookAtDisk{60'000};                    // when the kernel said nothing
-constexpr Millis kBetweenLooks{1'000};                   // however much it says
+constexpr Millis kLookAtDisk{60'000};   // when the kernel said nothing
+constexpr Millis kBetweenLooks{1'000};  // however much it says
 
 // The first boot: cloud-init may be about to write the file.
 Result<Join> wait_for_join(const Places& places, const Cancel& stop) {
@@ -24,7 +24,8 @@ Result<Join> wait_for_join(const Places& places, const Cancel& stop) {
   while (!stop.is_set()) {
     auto join = find_join(places);
     if (join) return join;
-    if (said != join.error().message) log::error("this machine was not told which server it is; looking again", {{"error", join.error().message}});
+    if (said != join.error().message)
+      log::error("this machine was not told which server it is; looking again", {{"error", join.error().message}});
     said = join.error().message;
     pause_for(kJoinFileRetry, stop);
   }
@@ -54,7 +55,7 @@ Result<void> run_machine(const Places& places, const Clock& clock, Rng& rng, con
   // Engines carry it, and the agent after a restart knows them by it. Before there is a thread that reads it.
   setenv("TROVE_SERVER", join->server.c_str(), 1);
 
-  auto door = std::make_shared<Door>();                  // shared: the plane's and the identity's
+  auto door = std::make_shared<Door>();  // shared: the plane's and the identity's
   Identity identity(places, *join, door, clock, rng);
   if (auto opened = identity.open(); !opened) return opened;
   auto plane = make_http_plane(door);
@@ -66,7 +67,7 @@ Result<void> run_machine(const Places& places, const Clock& clock, Rng& rng, con
     options.volume_ready = [&disk](const Cancel& cancel) { return disk->ready(cancel); };
   }
   Agent agent(std::move(options), *plane, clock, rng);
-  Cancel ending;                                         // of the two threads; the agent may end by itself
+  Cancel ending;  // of the two threads; the agent may end by itself
   std::thread joins([&] { identity.run(ending); });
   std::thread watcher([&] {
     if (disk) watch_disk(*disk, agent, ending);

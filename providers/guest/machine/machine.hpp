@@ -1,5 +1,6 @@
-// The agent in a virtual machine of Nova: finds out who it is, joins, brings its disk, and runs the agent over both. The
-// agent begins before the join is through: a database that was here before the reboot comes up without a control plane.
+// The agent in a virtual machine of Nova: finds out who it is, joins, brings its disk, and runs the agent over both.
+// The agent begins before the join is through: a database that was here before the reboot comes up without a control
+// plane.
 #pragma once
 #include "providers/guest/engines/process.hpp"
 #include "providers/guest/machine/places.hpp"

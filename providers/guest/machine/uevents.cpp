@@ -14,8 +14,8 @@ namespace {
 
 constexpr unsigned kKernelGroup = 1;
 constexpr size_t kMostMessage = 16u << 10;
-constexpr int kMostAtOnce = 4096;                        // messages of one storm
-constexpr Millis kSettle{200};                           // a disk that comes says so several times
+constexpr int kMostAtOnce = 4096;  // messages of one storm
+constexpr Millis kSettle{200};     // a disk that comes says so several times
 
 }  // namespace
 
@@ -37,7 +37,8 @@ Uevents::Uevents() : socket_(socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK
   address.nl_family = AF_NETLINK;
   address.nl_groups = kKernelGroup;
   if (!socket_ || bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    log::warning("the kernel's news of disks cannot be heard; they are looked at once a minute", {{"error", strerror(errno)}});
+    log::warning("the kernel's news of disks cannot be heard; they are looked at once a minute",
+                 {{"error", strerror(errno)}});
     socket_.reset();
   }
 }
@@ -50,7 +51,7 @@ bool Uevents::drain() {
     socklen_t size = sizeof from;
     const ssize_t n = recvfrom(socket_.get(), buffer, sizeof buffer, 0, reinterpret_cast<sockaddr*>(&from), &size);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return about_disks || errno == ENOBUFS;   // some were lost: look
+    if (n < 0) return about_disks || errno == ENOBUFS;  // some were lost: look
     // Any process may send to this group's sockets; port 0 is the kernel.
     if (size != sizeof from || from.nl_pid != 0 || from.nl_groups != kKernelGroup) continue;
     about_disks = is_about_disks({buffer, static_cast<size_t>(n)}) || about_disks;

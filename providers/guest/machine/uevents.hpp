@@ -13,7 +13,7 @@ class Uevents {
   bool wait(Millis most, const Cancel& cancel);
 
  private:
-  bool drain();                        // reads all that is there
+  bool drain();  // reads all that is there
   UniqueFd socket_;
 };
 
