@@ -99,9 +99,21 @@ TEST_CASE("a machine says that its volume is missing, and runs its engine on it 
   CHECK(world.engine() == before);
   CHECK(world.control.joins == 1);
 
+  // The volume goes while the engine runs, which does not notice; another disk's news make us look.
+  const std::string serial = world.places.sys + "/block/" + device + "/serial";
+  remove_tree(serial);
+  world.detach(world.attach_file("other", 8 << 20, ""));
+  CHECK(world.reports([](const Report& r) { return r.engine_state == "Failed"; }));
+  CHECK(eventually([&] { return !world.engine(); }, Millis{20'000}));
+  guest::write_file(serial, kVolumeId, 0600);
+  REQUIRE(world.runs());
+  const auto again = world.engine();
+  REQUIRE(again);
+  CHECK(again != before);
+
   // The volume goes while the engine is down: no empty engine takes its place.
   world.stop();
-  end_process(*before, SIGTERM, Millis{10'000}, nullptr);
+  end_process(*again, SIGTERM, Millis{10'000}, nullptr);
   world.must({"umount", world.places.mount_point});
   world.detach(device);
   world.start();

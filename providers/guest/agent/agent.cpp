@@ -110,6 +110,7 @@ class Agent::Loop {
   Outbox outbox_;
   Millis setup_again_{0}, data_again_{0}, measure_again_{0};
   int data_failures_ = 0;
+  bool volume_doubt_ = false;             // something was said of the volume, and nobody has looked since
 };
 
 void Agent::Loop::fetch_documents(const Cancel& stop) {
@@ -268,7 +269,10 @@ Result<void> Agent::Loop::work_through(const Cancel& stop) {
 
 Millis Agent::Loop::step(const Cancel& stop) {
   take_document();
-  if (volume_news_.exchange(false)) data_again_ = measure_again_ = Millis{0};
+  if (volume_news_.exchange(false)) {
+    data_again_ = measure_again_ = Millis{0};
+    volume_doubt_ = static_cast<bool>(options_.volume_ready);
+  }
   const Millis now = clock_.monotonic();
   if (digest_.empty()) return kLongestSleep;
   if (!engaged_) {
@@ -288,18 +292,26 @@ Millis Agent::Loop::step(const Cancel& stop) {
   Engaged& e = *engaged_;
   e.keeper.notice();
 
-  // A running engine proves that its data are there.
+  // A running engine proves that its data are there, unless there is news of its disk: an engine that does not read
+  // lives on for long on one that is gone.
   const bool claimed = e.volume.marker().instance_uid == document_.instance_uid;
-  if (!e.keeper.alive() || !e.volume.has_data() || !claimed) {
+  if (!e.keeper.alive() || !e.volume.has_data() || !claimed || volume_doubt_) {
     if (now < data_again_) return data_again_ - now;
     if (auto ready = ensure_data(stop); !ready) {
       if (stop.is_set()) return Millis{0};
       log::error("no data directory", {{"error", ready.error().message}});
+      if (volume_doubt_ && e.keeper.alive() && ready.error().code == Code::unavailable) {
+        put_report();
+        log::warning("the engine is stopped: its volume cannot be used");
+        e.keeper.stop(stop);
+        return Millis{0};                   // without the engine it may be possible to repair it
+      }
       data_again_ = now + std::min(kLongestDataRetry, kFirstDataRetry * (1 << std::min(data_failures_++, 6)));
       put_report();
       return data_again_ - now;
     }
     data_failures_ = 0;
+    volume_doubt_ = false;
   }
 
   const Keeper::State state = e.keeper.keep(document_, kStartSlice, stop);

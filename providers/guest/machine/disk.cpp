@@ -135,6 +135,13 @@ Result<void> Disk::ready(const Cancel& cancel) {
   return mount_it(*device);
 }
 
+bool Disk::stale() {
+  std::lock_guard lock(mutex_);
+  auto device = find_volume_device(places_, volume_id_);
+  const Mounted at = mounted(device.value_or(""));
+  return at == Mounted::other || (at == Mounted::ours && !try_writing(places_.mount_point));
+}
+
 Result<bool> Disk::grow(const Cancel& cancel) {
   std::lock_guard lock(mutex_);
   auto device = find_volume_device(places_, volume_id_);

@@ -17,6 +17,8 @@ class Disk {
   // The volume is at the mount point and can be written. unavailable: not attached yet, or not usable now. denied: it
   // is not ours to touch.
   Result<void> ready(const Cancel& cancel);
+  // Something is mounted, but it is not the volume any more, or cannot be written.
+  bool stale();
   // Makes the file system as large as its disk; true when it grew. Does nothing while it is not mounted; never shrinks.
   Result<bool> grow(const Cancel& cancel);
 

@@ -40,7 +40,7 @@ void watch_disk(Disk& disk, Agent& agent, const Cancel& stop) {
     const std::string error = grown || stop.is_set() ? "" : grown.error().message;
     if (!error.empty() && error != said) log::error("the volume did not grow", {{"error", error}});
     said = error;
-    if (news || (grown && *grown)) agent.volume_changed();
+    if (news || (grown && *grown) || disk.stale()) agent.volume_changed();
     pause_for(kBetweenLooks, stop);
   }
 }
