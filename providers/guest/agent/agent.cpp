@@ -303,7 +303,7 @@ Millis Agent::Loop::step(const Cancel& stop) {
       if (volume_doubt_ && e.keeper.alive() && ready.error().code == Code::unavailable) {
         put_report();
         log::warning("the engine is stopped: its volume cannot be used");
-        e.keeper.stop(stop);
+        e.keeper.stop(stop, true);
         return Millis{0};                   // without the engine it may be possible to repair it
       }
       data_again_ = now + std::min(kLongestDataRetry, kFirstDataRetry * (1 << std::min(data_failures_++, 6)));
