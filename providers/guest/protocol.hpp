@@ -118,9 +118,12 @@ struct Report {
 Value to_value(const Report& report);
 Result<Report> report_from_value(const Value& value);        // strict on types and bounds: guests are not trusted
 
-// Endpoints, all with `Authorization: Bearer <server token>`:
+// Endpoints, with `Authorization: Bearer <server token>` (local cloud) or a client certificate (machines, see machine/):
 //   GET  /guest/v1/document?after=<digest>   200 with the document when it differs, 204 after ~25 s when it does not
 //   POST /guest/v1/report                    204
+// Machines besides, once {"server","token","request"} and later {"request"}, both answered with {"certificate"}:
+//   POST /guest/v1/join                      200; 403 when the token is unknown or used up by another key
+//   POST /guest/v1/renew                     200; with the certificate that is to be renewed
 // Object storage, with short-lived URLs:
 //   PUT  /objects/<project>/<backup uid>?expires=<unix>&signature=<hex>   201
 //   GET  /objects/<project>/<backup uid>?expires=<unix>&signature=<hex>   200

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <thread>
 #include "providers/guest/agent/backups.hpp"
@@ -47,13 +48,13 @@ struct Engaged {
   Backups backups;
 
   Engaged(Surroundings surroundings, Engine engine, Memory& memory, Plane& plane, const Clock& clock,
-          std::function<void()> wake)
+          std::function<void()> wake, std::function<Result<void>(const Cancel&)> ready)
       : where(std::move(surroundings)),
         driver(make_driver(engine, where)),
         parameters(*driver, memory),
         items(*driver, memory, clock),
         keeper(*driver, memory, where, parameters, clock),
-        volume(where.layout, *driver, where.engine_user),
+        volume(where.layout, *driver, where.engine_user, std::move(ready)),
         backups(*driver, memory, plane, clock, std::move(wake)) {}
 };
 
@@ -69,6 +70,10 @@ class Agent::Loop {
   }
 
   Result<void> run(const Cancel& stop);
+  void volume_changed() {
+    volume_news_ = true;
+    ring();
+  }
 
  private:
   void fetch_documents(const Cancel& stop);
@@ -91,6 +96,7 @@ class Agent::Loop {
   const Clock& clock_;
   Rng& rng_;
   UniqueFd wake_;
+  std::atomic<bool> volume_news_{false};
 
   std::mutex mutex_;
   std::optional<Document> fetched_;       // guarded by mutex_
@@ -104,6 +110,7 @@ class Agent::Loop {
   Outbox outbox_;
   Millis setup_again_{0}, data_again_{0}, measure_again_{0};
   int data_failures_ = 0;
+  bool volume_doubt_ = false;             // something was said of the volume, and nobody has looked since
 };
 
 void Agent::Loop::fetch_documents(const Cancel& stop) {
@@ -181,7 +188,7 @@ void Agent::Loop::put_report() {
 
 Result<void> Agent::Loop::ensure_data(const Cancel& stop) {
   Engaged& e = *engaged_;
-  if (auto claimed = e.volume.claim(document_); !claimed) {
+  if (auto claimed = e.volume.claim(document_, stop); !claimed) {
     report_.engine_state = "Failed";
     report_.engine_message = claimed.error().message;
     return claimed;
@@ -262,6 +269,10 @@ Result<void> Agent::Loop::work_through(const Cancel& stop) {
 
 Millis Agent::Loop::step(const Cancel& stop) {
   take_document();
+  if (volume_news_.exchange(false)) {
+    data_again_ = measure_again_ = Millis{0};
+    volume_doubt_ = static_cast<bool>(options_.volume_ready);
+  }
   const Millis now = clock_.monotonic();
   if (digest_.empty()) return kLongestSleep;
   if (!engaged_) {
@@ -275,23 +286,32 @@ Millis Agent::Loop::step(const Cancel& stop) {
       return kSetupRetry;
     }
     engaged_ =
-        std::make_unique<Engaged>(std::move(*where), document_.engine, memory_, plane_, clock_, [this] { ring(); });
+        std::make_unique<Engaged>(std::move(*where), document_.engine, memory_, plane_, clock_, [this] { ring(); },
+                                  options_.volume_ready);
   }
   Engaged& e = *engaged_;
   e.keeper.notice();
 
-  // A running engine proves that its data are there.
+  // A running engine proves that its data are there, unless there is news of its disk: an engine that does not read
+  // lives on for long on one that is gone.
   const bool claimed = e.volume.marker().instance_uid == document_.instance_uid;
-  if (!e.keeper.alive() || !e.volume.has_data() || !claimed) {
+  if (!e.keeper.alive() || !e.volume.has_data() || !claimed || volume_doubt_) {
     if (now < data_again_) return data_again_ - now;
     if (auto ready = ensure_data(stop); !ready) {
       if (stop.is_set()) return Millis{0};
       log::error("no data directory", {{"error", ready.error().message}});
+      if (volume_doubt_ && e.keeper.alive() && ready.error().code == Code::unavailable) {
+        put_report();
+        log::warning("the engine is stopped: its volume cannot be used");
+        e.keeper.stop(stop, true);
+        return Millis{0};                   // without the engine it may be possible to repair it
+      }
       data_again_ = now + std::min(kLongestDataRetry, kFirstDataRetry * (1 << std::min(data_failures_++, 6)));
       put_report();
       return data_again_ - now;
     }
     data_failures_ = 0;
+    volume_doubt_ = false;
   }
 
   const Keeper::State state = e.keeper.keep(document_, kStartSlice, stop);
@@ -331,9 +351,9 @@ Result<void> Agent::Loop::run(const Cancel& stop) {
   std::thread reporter([&] { outbox_.run(plane_, rng_); });
   Millis next{0};                           // when the next step is due
   const std::string file = options_.server_dir + "/guest.json";
-  const uint64_t first_version = version_of(file);
+  const uint64_t first_version = options_.has_guest_file ? version_of(file) : 1;
   while (!stop.is_set()) {
-    const uint64_t version = version_of(file);
+    const uint64_t version = options_.has_guest_file ? version_of(file) : 1;
     if (version == 0) {
       log::info("the server is gone; ending");
       break;
@@ -368,6 +388,7 @@ Result<void> Agent::Loop::run(const Cancel& stop) {
 Agent::Agent(AgentOptions options, Plane& plane, const Clock& clock, Rng& rng)
     : loop_(std::make_unique<Loop>(std::move(options), plane, clock, rng)) {}
 Agent::~Agent() = default;
+void Agent::volume_changed() { loop_->volume_changed(); }
 Result<void> Agent::run(const Cancel& stop) { return loop_->run(stop); }
 
 }  // namespace trove::guest

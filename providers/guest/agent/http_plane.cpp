@@ -33,16 +33,51 @@ std::pair<std::string, std::string> split_url(const std::string& url) {
   return {url.substr(0, slash), url.substr(slash)};
 }
 
+Result<std::unique_ptr<http::Client>> make_client(const Access& access) {
+  return http::Client::make({.base_url = access.url, .bearer_token = access.token, .ca_file = access.ca_file,
+                             .client_certificate = access.certificate, .client_key = access.key,
+                             .connect_timeout = Millis{3'000}, .answer_bytes = kMostDocument});
+}
+
+// One kept connection for one kind of call. A client reads its certificate once, so another access means another
+// client; it is changed between two calls, and so none is cut short.
+class Line {
+ public:
+  Result<http::Answer> call(Door& door, const http::Call& call) {
+    auto access = door.wait(call.deadline);
+    if (!access) return fail(Code::unavailable, "this server was not let in yet");
+    if (access != access_) {
+      auto client = make_client(*access);
+      if (!client) return tl::unexpected<Error>(client.error());
+      std::lock_guard lock(mutex_);
+      client_ = std::move(*client);
+      access_ = std::move(access);
+      if (stopped_) client_->stop();
+    }
+    return client_->call(call);
+  }
+  void stop() {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+    if (client_) client_->stop();
+  }
+
+ private:
+  std::shared_ptr<const Access> access_;   // of the calling thread
+  std::mutex mutex_;                       // the caller alone changes client_; stop() reads it
+  std::unique_ptr<http::Client> client_;
+  bool stopped_ = false;
+};
+
 class HttpPlane final : public Plane {
  public:
-  HttpPlane(const GuestFile& file, std::unique_ptr<http::Client> documents, std::unique_ptr<http::Client> reports)
-      : ca_file_(file.ca_file), documents_(std::move(documents)), reports_(std::move(reports)) {}
+  explicit HttpPlane(std::shared_ptr<Door> door) : door_(std::move(door)) {}
 
   Result<std::optional<Document>> fetch(const std::string& after) override {
     http::Call call;
     call.path = "/guest/v1/document?after=" + http::percent_encode(after);
     call.deadline = kFetchDeadline;
-    auto answer = documents_->call(call);
+    auto answer = documents_.call(*door_, call);
     if (!answer) return tl::unexpected<Error>(answer.error());
     if (answer->status == 204) return std::optional<Document>();
     if (answer->status != 200) return tl::unexpected<Error>(refused(answer->status, "the request for the document"));
@@ -59,7 +94,7 @@ class HttpPlane final : public Plane {
     call.path = "/guest/v1/report";
     call.body = dump_json(to_value(report));
     call.deadline = kReportDeadline;
-    auto answer = reports_->call(call);
+    auto answer = reports_.call(*door_, call);
     if (!answer) return tl::unexpected<Error>(answer.error());
     if (answer->status / 100 != 2) return tl::unexpected<Error>(refused(answer->status, "the report"));
     return {};
@@ -93,16 +128,20 @@ class HttpPlane final : public Plane {
 
   void stop() override {
     stopped_ = true;
-    documents_->stop();
-    reports_->stop();
+    door_->shut();
+    documents_.stop();
+    reports_.stop();
     std::lock_guard lock(mutex_);
     for (http::Client* client : transfers_) client->stop();
   }
 
  private:
-  // A client for one transfer. Object storage gets no bearer token: the URL is the permission.
+  // A client for one transfer. Object storage gets no token and no certificate: the URL is the permission. The private
+  // authority speaks for the control plane alone.
   Result<http::Answer> once(const std::string& base, const http::Call& call) {
-    auto client = http::Client::make({.base_url = base, .bearer_token = "", .ca_file = ca_file_});
+    const auto access = door_->wait(Millis{0});
+    const bool ours = access && split_url(access->url + "/").first == base;
+    auto client = http::Client::make({.base_url = base, .ca_file = ours ? access->ca_file : ""});
     if (!client) return tl::unexpected<Error>(client.error());
     {
       std::lock_guard lock(mutex_);
@@ -115,8 +154,8 @@ class HttpPlane final : public Plane {
     return answer;
   }
 
-  const std::string ca_file_;
-  std::unique_ptr<http::Client> documents_, reports_;
+  const std::shared_ptr<Door> door_;       // shared with whoever opens it
+  Line documents_, reports_;
   std::atomic<bool> stopped_{false};
   std::mutex mutex_;
   std::set<http::Client*> transfers_;    // guarded by mutex_
@@ -143,17 +182,17 @@ Result<GuestFile> read_guest_file(const std::string& path) {
   return file;
 }
 
+std::unique_ptr<Plane> make_http_plane(std::shared_ptr<Door> door) {
+  return std::make_unique<HttpPlane>(std::move(door));
+}
+
 Result<std::unique_ptr<Plane>> make_http_plane(const GuestFile& file) {
-  const auto client = [&] {
-    return http::Client::make({.base_url = file.url, .bearer_token = file.token, .ca_file = file.ca_file,
-                               .client_certificate = file.client_certificate, .client_key = file.client_key,
-                               .connect_timeout = Millis{3'000}, .answer_bytes = kMostDocument});
-  };
-  auto documents = client();
-  if (!documents) return tl::unexpected<Error>(documents.error());
-  auto reports = client();
-  if (!reports) return tl::unexpected<Error>(reports.error());
-  return std::unique_ptr<Plane>(new HttpPlane(file, std::move(*documents), std::move(*reports)));
+  const Access access{.url = file.url, .token = file.token, .ca_file = file.ca_file, .certificate = "", .key = ""};
+  // A bad URL is said at once and not at every call.
+  if (auto client = make_client(access); !client) return tl::unexpected<Error>(client.error());
+  auto door = std::make_shared<Door>();
+  door->open(access);
+  return make_http_plane(std::move(door));
 }
 
 }  // namespace trove::guest

@@ -15,6 +15,7 @@ constexpr Millis kStable{60'000};            // up for this long, an end is not 
 constexpr Millis kFirstRest{250}, kLongestRest{30'000};
 constexpr Millis kLockedOut{20'000};         // then a restart is the milder evil
 constexpr Millis kStopPatience{120'000};     // for an orderly end; then the engine's crash safety has to do
+constexpr Millis kDisklessPatience{3'000};    // Redis does not end before it has saved, which it never will
 
 }  // namespace
 
@@ -164,12 +165,12 @@ Keeper::State Keeper::keep(const Document& document, Millis patience, const Canc
   }
 }
 
-bool Keeper::stop(const Cancel& cancel) {
+bool Keeper::stop(const Cancel& cancel, bool diskless) {
   if (!looked_) adopt();
   driver_.disconnect();
   if (mark_.pid == 0) return true;
   ours_to_stop_ = true;
-  if (!end_process(mark_, driver_.stop_signal(), kStopPatience, &cancel)) return false;
+  if (!end_process(mark_, driver_.stop_signal(), diskless ? kDisklessPatience : kStopPatience, &cancel)) return false;
   mark_ = {};
   watch_.reset();
   up_ = false;

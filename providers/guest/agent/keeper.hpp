@@ -26,7 +26,8 @@ class Keeper {
   // Takes note of an engine that ended since the last call.
   void notice();
   // Ends the engine in an orderly way; it is started again by the next keep(). False when it would not end.
-  bool stop(const Cancel& cancel);
+  // `diskless`: its data cannot be written, so an orderly end is asked for and not waited for.
+  bool stop(const Cancel& cancel, bool diskless = false);
 
   bool alive() const { return is_alive(mark_); }
   int watch_fd() const { return watch_.get(); }

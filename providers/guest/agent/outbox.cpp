@@ -13,7 +13,6 @@ constexpr Millis kFirstPause{100}, kLongestPause{5'000};
 bool same_news(Report a, Report b) {
   for (Report* r : {&a, &b}) {
     r->volume_used_bytes = 0;
-    r->volume_total_bytes = 0;
     r->events.clear();
   }
   return a == b;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include "providers/guest/agent/door.hpp"
 #include "providers/guest/protocol.hpp"
 
 namespace trove::guest {
@@ -25,9 +26,10 @@ class Plane {
 
 struct GuestFile {
   std::string url, token, server, volume, run_as, ca_file;
-  std::string client_certificate, client_key;  // PEM files; in place of the token
 };
 Result<GuestFile> read_guest_file(const std::string& path);
 Result<std::unique_ptr<Plane>> make_http_plane(const GuestFile& file);
+// Calls wait for the door to open, and go through it as it then is. shared: the plane and whoever opens the door.
+std::unique_ptr<Plane> make_http_plane(std::shared_ptr<Door> door);
 
 }  // namespace trove::guest

@@ -28,8 +28,12 @@ Result<void> Volume::write_marker() {
   return write_file(base() + "/" + kMarkerName, dump_json(v) + "\n", 0644);
 }
 
-Result<void> Volume::claim(const Document& document) {
+Result<void> Volume::claim(const Document& document, const Cancel& cancel) {
   if (!driver_.has_data()) return {};
+  // Where the disk is not mounted there is a directory all the same: it must not be taken for an empty volume.
+  if (ready_ && !layout_.volume_dir.empty()) {
+    if (auto ready = ready_(cancel); !ready) return ready;
+  }
   struct stat info{};
   if (stat(base().c_str(), &info) != 0 || !S_ISDIR(info.st_mode)) {
     return fail(Code::unavailable, "the volume is not there: " + base());

@@ -4,6 +4,7 @@
 // Belongs to the reconcile thread.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <string>
 #include "providers/guest/agent/plane.hpp"
 #include "providers/guest/engines/engine.hpp"
@@ -20,11 +21,12 @@ struct Marker {
 
 class Volume {
  public:
-  Volume(const Layout& layout, EngineDriver& driver, OsUser engine_user)
-      : layout_(layout), driver_(driver), engine_user_(std::move(engine_user)) {}
+  Volume(const Layout& layout, EngineDriver& driver, OsUser engine_user,
+         std::function<Result<void>(const Cancel&)> ready = {})
+      : layout_(layout), driver_(driver), engine_user_(std::move(engine_user)), ready_(std::move(ready)) {}
 
   // Claims the place for this document, or says why it is not ours (denied) or not there (unavailable).
-  Result<void> claim(const Document& document);
+  Result<void> claim(const Document& document, const Cancel& cancel);
   bool has_data() const;
   // Both fill a draft beside the final directory. Preconditions: claimed, no data yet.
   Result<void> initialise(const Document& document, const Cancel& cancel);
@@ -45,6 +47,7 @@ class Volume {
   const Layout& layout_;
   EngineDriver& driver_;
   OsUser engine_user_;
+  std::function<Result<void>(const Cancel&)> ready_;
   Marker marker_;
 };
 

@@ -286,6 +286,7 @@ Result<void> Tool::finish(Millis deadline, const Cancel& cancel) {
     poll(p, 2, static_cast<int>(std::min<int64_t>(left, watch_ ? 1000 : 20)));
   }
   ended_ = true;
+  if (WIFEXITED(status)) exit_code_ = WEXITSTATUS(status);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   std::string words = options_.log_file.empty() ? "" : last_words(options_.log_file, log_from_, kTailBytes);
   const std::string how = WIFEXITED(status) ? "ended with code " + std::to_string(WEXITSTATUS(status))

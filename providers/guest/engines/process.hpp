@@ -100,12 +100,14 @@ class Tool {
   // Waits for the end. An exit code other than 0 is an Error with the log's last words.
   Result<void> finish(Millis deadline, const Cancel& cancel);
   void end();                        // at once; harmless when it has ended
+  int exit_code() const { return exit_code_; }  // after finish(); -1 = a signal, or not its own end
 
  private:
   Tool() = default;
   Options options_;
   pid_t pid_ = 0;
   bool ended_ = false;
+  int exit_code_ = -1;
   int64_t log_from_ = 0;
   UniqueFd in_, out_, watch_;
 };

@@ -51,8 +51,8 @@ class Machines {
       if (!machines_.contains(id)) {
         auto home = home_of(one.user_data);
         if (!home) continue;
-        const std::string directory = state_ + "/" + home->server + "-" + id;
-        machines_.try_emplace(id, Machine{SimGuest(id, options_), std::make_unique<Caller>(std::move(*home), directory), {}, {}, 0});
+        const std::string directory = state_ + "/" + id;
+        machines_.try_emplace(id, Machine{SimGuest(id, options_), std::make_unique<Caller>(std::move(*home), directory, clock_, rng_), {}, {}, 0});
       }
       there.insert(id);
       Machine& machine = machines_.at(id);
@@ -107,8 +107,8 @@ class Machines {
       if (const SimDisk* disk = cloud_.disk_of(id))
         for (const auto& [name, rows] : disk->databases) databases.set(name, rows);
       out.push_back(Value::map({{"id", id},
-                                {"server", machine.caller->home().server},
-                                {"joined", machine.caller->joined()},
+                                {"server", machine.caller->server()},
+                                {"heard", machine.caller->heard()},
                                 {"running", machine.guest.running()},
                                 {"databases", std::move(databases)}}));
     }
