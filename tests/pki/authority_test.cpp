@@ -6,7 +6,7 @@
 #include <set>
 #include <thread>
 #include "providers/pki/pki.hpp"
-#include "tests/pki/openssl.hpp"
+#include "tests/support/openssl.hpp"
 #include "tests/support/clock.hpp"
 #include "tests/support/temp_dir.hpp"
 

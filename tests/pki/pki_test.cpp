@@ -1,7 +1,7 @@
 // What the authority signs, read as a peer reads it, and what it refuses.
 #include "providers/pki/pki.hpp"
 #include <catch2/catch.hpp>
-#include "tests/pki/openssl.hpp"
+#include "tests/support/openssl.hpp"
 #include "tests/support/clock.hpp"
 #include "tests/support/temp_dir.hpp"
 

@@ -1,4 +1,4 @@
-// Certificates and requests as a stranger would make or read them, with OpenSSL alone. Used by one test.
+// Certificates and requests as a stranger would make or read them, with OpenSSL alone. Owned by one test.
 #pragma once
 #include <openssl/evp.h>
 #include <openssl/pem.h>
