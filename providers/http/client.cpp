@@ -239,10 +239,17 @@ class RealClient final : public Client {
     Io io = wire_->connect_tls(tls_, endpoint_.host,
                                std::min(deadline, monotonic_ms() + 3 * options_.connect_timeout.count()), why);
     if (io == Io::ok) return {};
+    const std::string refusal = wire_->refusal();
     wire_.reset();
+    if (!refusal.empty()) return refused(refusal);
     if (io == Io::timeout) why = "timed out";
     if (io == Io::stopped) why = "stopped";
     return fail(Code::unavailable, "cannot make a safe connection to " + endpoint_.authority + ": " + why);
+  }
+
+  tl::unexpected<Error> refused(const std::string& why) const {
+    return fail(Code::unavailable,
+                "cannot make a safe connection to " + endpoint_.authority + ": it refused our certificate: " + why);
   }
 
   int connect_one(const addrinfo& a, int64_t deadline, std::string& why) {
@@ -315,10 +322,7 @@ class RealClient final : public Client {
     if (too_large || pipe.too_large()) {
       return fail(Code::too_large, "the answer is larger than " + std::to_string(options_.answer_bytes) + " bytes");
     }
-    if (!refusal.empty()) {  // before any answer on this connection: our request was not looked at
-      return fail(Code::unavailable,
-                  "cannot make a safe connection to " + endpoint_.authority + ": it refused our certificate: " + refusal);
-    }
+    if (!refusal.empty()) return refused(refusal);  // before any answer on it: our request was not looked at
     silent = pipe.received() == 0 && (pipe.ended() || pipe.io() == Io::failed);
     std::string what = call.method + " at " + endpoint_.authority;
     std::string why = pipe.io() == Io::timeout   ? "no answer in time"

@@ -24,10 +24,10 @@ std::string tls_trouble() {
   return reason ? reason : "unknown TLS error";
 }
 
-// Alerts that are only sent about the certificate that we showed.
+// Alerts that are only sent about the certificate that we showed; decrypt_error is about its signature.
 bool is_about_certificate(int alert) {
   return (alert >= SSL_AD_BAD_CERTIFICATE && alert <= SSL_AD_CERTIFICATE_UNKNOWN) || alert == SSL_AD_UNKNOWN_CA ||
-         alert == SSL_AD_ACCESS_DENIED || alert == TLS13_AD_CERTIFICATE_REQUIRED;
+         alert == SSL_AD_ACCESS_DENIED || alert == SSL_AD_DECRYPT_ERROR || alert == TLS13_AD_CERTIFICATE_REQUIRED;
 }
 
 // The one common name of a subject; "" when there are none or more, or when it holds what no name of ours does. A NUL,
@@ -131,6 +131,7 @@ Io Wire::connect_tls(ssl_ctx_st* context, const std::string& host, int64_t deadl
   }
   Io io = handshake(false, deadline);
   if (io == Io::failed) {
+    note_refusal();
     long verdict = SSL_get_verify_result(ssl_);
     why = verdict != X509_V_OK ? X509_verify_cert_error_string(verdict) : tls_trouble();
   }
@@ -143,16 +144,36 @@ PeerCertificate Wire::peer_certificate() const {
   const X509* certificate = ssl_ ? SSL_get0_peer_certificate(ssl_) : nullptr;
   if (!certificate || SSL_get_verify_result(ssl_) != X509_V_OK) return out;
   out.name = common_name(certificate);
+  // To the millisecond: by whole seconds two connections of one certificate would end at different times.
+  timespec wall{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  ASN1_TIME* second = ASN1_TIME_set(nullptr, wall.tv_sec);
   int days = 0, seconds = 0;
-  const bool known = ASN1_TIME_diff(&days, &seconds, nullptr, X509_get0_notAfter(certificate)) == 1;
-  out.until = monotonic_ms() + (known ? (days * int64_t{86'400} + seconds) * 1000 : 0);
+  const bool known = second && ASN1_TIME_diff(&days, &seconds, second, X509_get0_notAfter(certificate)) == 1;
+  ASN1_TIME_free(second);
+  const int64_t left = (days * int64_t{86'400} + seconds) * 1000 - wall.tv_nsec / 1'000'000;
+  out.until = monotonic_ms() + (known ? left : 0);
   return out;
 }
 
 void Wire::note_refusal() {
   const unsigned long code = ERR_peek_last_error();
   if (heard_ || ERR_GET_LIB(code) != ERR_LIB_SSL) return;
-  if (is_about_certificate(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET)) refusal_ = tls_trouble();
+  if (!is_about_certificate(ERR_GET_REASON(code) - SSL_AD_REASON_OFFSET)) return;
+  const char* reason = ERR_reason_error_string(code);
+  refusal_ = reason ? reason : "no reason given";
+}
+
+// A server that refused us listens for a moment only; a longer request would end in a reset that says nothing.
+bool Wire::refused_early() {
+  if (heard_ || quiet()) return false;
+  char byte;
+  ERR_clear_error();
+  const int n = SSL_peek(ssl_, &byte, 1);  // an early answer stays where it is
+  if (n <= 0 && SSL_get_error(ssl_, n) == SSL_ERROR_SSL) note_refusal();
+  ERR_clear_error();
+  if (!refusal_.empty()) broken_ = true;
+  return !refusal_.empty();
 }
 
 Io Wire::read(char* bytes, size_t most, size_t& got, int64_t deadline) {
@@ -194,6 +215,7 @@ Io Wire::write(std::string_view bytes, int64_t deadline) {
   while (!bytes.empty()) {
     short wanted = POLLOUT;
     if (ssl_) {
+      if (refused_early()) return Io::failed;
       ERR_clear_error();
       int n = SSL_write(ssl_, bytes.data(), static_cast<int>(std::min<size_t>(bytes.size(), 1u << 20)));
       if (n > 0) {

@@ -52,8 +52,8 @@ class Wire {
   Io accept_tls(ssl_ctx_st* context, int64_t deadline);
   Io connect_tls(ssl_ctx_st* context, const std::string& host, int64_t deadline, std::string& why);
   PeerCertificate peer_certificate() const;
-  // Why the server would not have our certificate, or "". In TLS 1.3 that comes only after the client's handshake and
-  // instead of the first answer; nothing that was sent has been looked at then.
+  // Why the server would not have our certificate, or "". In TLS 1.3 that comes only after the client's handshake, while
+  // the request is written or instead of its answer; nothing that was sent has been looked at then.
   const std::string& refusal() const { return refusal_; }
 
   // Waits for at least one byte; `got` is 0 only when the result is not ok.
@@ -75,6 +75,7 @@ class Wire {
   Io poll_for(short events, int64_t deadline, bool stoppable);
   Io handshake(bool server, int64_t deadline);
   void note_refusal();
+  bool refused_early();
 
   int fd_;
   const StopSignal* stop_;

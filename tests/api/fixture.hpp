@@ -154,7 +154,8 @@ class WrappedStore final : public Store {
 };
 
 struct Fixture {
-  Fixture() {
+  Fixture() { serve(nullptr); }
+  void serve(Joins* joins) {
     ApiOptions options{.objects = objects,
                        .sealer = sealer,
                        .rng = rng,
@@ -162,6 +163,7 @@ struct Fixture {
                        .plans = plans,
                        .guests = guests,
                        .object_store = &object_store,
+                       .joins = joins,
                        .loop = loop,
                        .version = "1.2.3"};
     options.tokens = std::string(kAdmin) + "\n# people\n" + kMember + " shop member jana\n" + kReader +

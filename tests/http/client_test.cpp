@@ -1,7 +1,5 @@
 // The client against peers that are late, silent, lying or gone.
 #include "providers/http/client.hpp"
-#include <netinet/in.h>
-#include <atomic>
 #include <catch2/catch.hpp>
 #include <thread>
 #include "tests/http/raw.hpp"
@@ -10,43 +8,6 @@ using namespace trove;
 using namespace trove::http;
 
 namespace {
-
-// Accepts one connection after another and hands each to `talk`.
-class Peer {
- public:
-  explicit Peer(std::function<void(int fd)> talk)
-      : talk_(std::move(talk)), fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in at{};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof at;
-    if (bind(fd_, reinterpret_cast<sockaddr*>(&at), size) == 0 && listen(fd_, 8) == 0) {
-      getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size);
-    }
-    port_ = ntohs(at.sin_port);
-    thread_ = std::thread([this] {
-      for (;;) {
-        int one = accept(fd_, nullptr, nullptr);
-        if (one < 0) return;
-        ++accepted;
-        talk_(one);
-        close(one);
-      }
-    });
-  }
-  ~Peer() {
-    shutdown(fd_, SHUT_RDWR);
-    thread_.join();
-    close(fd_);
-  }
-  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-  std::atomic<int> accepted{0};
-
- private:
-  std::function<void(int)> talk_;
-  int fd_, port_ = 0;
-  std::thread thread_;
-};
 
 void read_request(int fd) {
   std::string seen;

@@ -1,12 +1,16 @@
-// A socket that says exactly what a test wants to say, and a server to say it to. Owned by one test.
+// A socket that says exactly what a test wants to say, a server to say it to, and one that does exactly what a test
+// wants. Owned by one test.
 #pragma once
 #include <arpa/inet.h>
+#include <netinet/in.h>
+#include <atomic>
 #include <cstring>
 #include <functional>
 #include <memory>
 #include <poll.h>
 #include <string>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 #include "providers/http/server.hpp"
 #include "providers/http/wire.hpp"
@@ -64,6 +68,43 @@ class Raw {
  private:
   int fd_;
   bool connected_ = false, closed_ = false;
+};
+
+// Accepts one connection after another and hands each to `talk`.
+class Peer {
+ public:
+  explicit Peer(std::function<void(int fd)> talk)
+      : talk_(std::move(talk)), fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    if (bind(fd_, reinterpret_cast<sockaddr*>(&at), size) == 0 && listen(fd_, 8) == 0) {
+      getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size);
+    }
+    port_ = ntohs(at.sin_port);
+    thread_ = std::thread([this] {
+      for (;;) {
+        int one = accept(fd_, nullptr, nullptr);
+        if (one < 0) return;
+        ++accepted;
+        talk_(one);
+        close(one);
+      }
+    });
+  }
+  ~Peer() {
+    shutdown(fd_, SHUT_RDWR);
+    thread_.join();
+    close(fd_);
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  std::atomic<int> accepted{0};
+
+ private:
+  std::function<void(int)> talk_;
+  int fd_, port_ = 0;
+  std::thread thread_;
 };
 
 inline int status_of(const std::string& answer) {
