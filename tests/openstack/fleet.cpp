@@ -103,7 +103,7 @@ void Fleet::kill_again_and_again(int times) {
 }
 
 std::string Fleet::settle(const std::string& yaml, int seconds) {
-  Exit exit = system_->ctl({"wait", "-f", "-", "--timeout=" + std::to_string(seconds) + "s"}, yaml,
+  Exit exit = system_->ctl({"wait", "--for=Synced", "-f", "-", "--timeout=" + std::to_string(seconds) + "s"}, yaml,
                            Millis{(seconds + 30) * 1'000});
   if (exit.code == 0) return "";
   std::string out = exit.out + exit.err;
