@@ -339,9 +339,10 @@ class RealClient final : public Client {
     request.path = call.path;
     request.headers.emplace("Host", endpoint_.authority);
     request.headers.emplace("User-Agent", "trove");
-    request.headers.emplace("Accept", "*/*");
     if (!options_.bearer_token.empty()) request.headers.emplace("Authorization", "Bearer " + options_.bearer_token);
     for (const auto& [name, value] : call.headers) request.headers.emplace(name, value);
+    // Beside a wish of the caller's it would win: Glance then says its errors in HTML.
+    if (!request.has_header("Accept")) request.headers.emplace("Accept", "*/*");
     if (call.next_body) {
       request.headers.emplace("Transfer-Encoding", "chunked");
       request.headers.emplace("Content-Type", call.content_type);

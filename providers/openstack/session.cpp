@@ -126,6 +126,8 @@ tl::expected<std::shared_ptr<const Session::Login>, Failure> Session::sign_in() 
   // A login changes nothing: one whose answer was lost is no mystery, it just has to be made again.
   const auto harmless = [](Failure failure) {
     if (failure.error.code == Code::outcome_unknown) failure.error.code = Code::unavailable;
+    // Keystone's 404 for an application credential that was taken away: nothing else is "not there" because of it.
+    if (failure.error.code == Code::not_found) failure.error.code = Code::unauthenticated;
     return tl::unexpected(std::move(failure));
   };
   if (!answer) return harmless(no_answer(Service::identity, answer.error(), ours));

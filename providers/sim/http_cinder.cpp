@@ -76,6 +76,7 @@ http::Response create(World& world, Ask& ask) {
   row.name = asked["name"].text();
   more.description = asked["description"].text();
   more.zone = asked["availability_zone"].text_or("nova");
+  if (more.zone != "nova") return fault(400, "Availability zone '" + more.zone + "' is invalid.");
   more.project = ask.session.project;
   for (const auto& member : asked["metadata"].members()) {
     if (!member.value.is_string() || member.key.empty() || member.key.size() > 255 || member.value.text().size() > 255)
@@ -109,10 +110,19 @@ http::Response list(World& world, Ask& ask, bool detail) {
     if (!read || !read->is_map()) return fault(400, "Invalid input received: metadata filter");
     wanted = *read;
   }
+  // "gt:2026-09-27T12:00:00Z": what has changed since.
+  Time since{};
+  if (std::string text = ask.parameter("updated_at"); text.starts_with("gt:")) {
+    text.erase(0, 3);
+    const auto read = parse_time(text.ends_with('Z') || text.find('+') != std::string::npos ? text : text + "Z");
+    if (!read) return fault(400, "Invalid input received: invalid time filter updated_at");
+    since = *read;
+  }
   std::vector<std::string> ids;
   for (const auto& [id, row] : model.volumes) {
     const SimVolumeMore& more = model.volume_more.at(id);
     bool fit = everyone || more.project == ask.session.project;
+    fit = fit && more.updated > since;
     if (ask.has("project_id")) fit = fit && more.project == ask.parameter("project_id");
     if (ask.has("name")) fit = fit && row.name == ask.parameter("name");
     if (ask.has("status")) fit = fit && to_string(row.status) == ask.parameter("status");
@@ -242,6 +252,10 @@ http::Response attachments(World& world, Ask& ask) {
     }
     if (more.attachment_id != ask.at(1)) continue;
     if (ask.request.method == "GET") return json(200, Value::map({{"attachment", view_of(row)}}));
+    // Only what Nova knows nothing of any more may go this way.
+    if (ask.request.method == "DELETE" && model.servers.contains(row.server_id))
+      return fault(
+          409, "ConflictNovaUsingAttachment: Detach volume from instance " + row.server_id + " using the Compute API");
     if (ask.request.method == "DELETE")
       return model.release_volume(id), json(200, Value::map({{"attachments", Value::list()}}));
     return fault(405, "The method is not allowed.");

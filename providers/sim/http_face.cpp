@@ -178,7 +178,8 @@ http::Response Face::handle(const http::Request& request, const http::Read& read
     response = route(ask, service);
     world_.model().settle();
     const std::string id = "req-" + uid(world_);
-    response.headers.emplace_back("X-Openstack-Request-Id", id);
+    // Glance's door is before what counts its requests.
+    if (service != "image" || response.status != 401) response.headers.emplace_back("X-Openstack-Request-Id", id);
     if (service == "compute" || service == "volume") response.headers.emplace_back("X-Compute-Request-Id", id);
     if (service == "object-store") response.headers.emplace_back("X-Trans-Id", "tx" + id.substr(4));
   }

@@ -33,6 +33,15 @@ Value view(const Image& image) {
   return v;
 }
 
+// In the language that was asked for.
+http::Response glance_error(const Ask& ask, int status, const std::string& message) {
+  if (!ask.request.header("accept").starts_with("application/json")) return html_error(status, message);
+  const std::string title = title_of(status);
+  return json(status, Value::map({{"message", message + "<br /><br />\n\n\n"},
+                                  {"code", std::to_string(status) + " " + title},
+                                  {"title", title}}));
+}
+
 }  // namespace
 
 http::Response glance(World& world, Ask& ask) {
@@ -43,18 +52,26 @@ http::Response glance(World& world, Ask& ask) {
                     {"links", Value::list({Value::map({{"rel", "self"}, {"href", world.base + "/image/v2/"}})})}});
     return ask.path.empty() || ask.at(0) == "versions"
                ? json(ask.path.empty() ? 300 : 200, Value::map({{"versions", Value::list({version})}}))
-               : html_error(404, "The resource could not be found.");
+               : glance_error(ask, 404, "The resource could not be found.");
   }
-  if (ask.session.user.empty()) return unauthorized(world);
+  if (ask.session.user.empty()) {
+    http::Response response = glance_error(
+        ask, 401,
+        "This server could not verify that you are authorized to access the document you requested. Either you "
+        "supplied the wrong credentials (e.g., bad password), or your browser does not understand how to supply the "
+        "credentials required.");
+    response.headers.emplace_back("WWW-Authenticate", "Keystone uri=\"" + world.base + "\"");
+    return response;
+  }
   ask.path.erase(ask.path.begin());
-  if (ask.at(0) != "images") return html_error(404, "The resource could not be found.");
+  if (ask.at(0) != "images") return glance_error(ask, 404, "The resource could not be found.");
   if (ask.path.size() == 2) {
     const auto found = world.images.find(ask.at(1));
-    if (found == world.images.end()) return html_error(404, "No image found with ID " + ask.at(1));
+    if (found == world.images.end()) return glance_error(ask, 404, "No image found with ID " + ask.at(1));
     if (ask.request.method == "GET" || ask.request.method == "HEAD") return json(200, view(found->second));
-    return html_error(405, "The method is not allowed for this resource.");
+    return glance_error(ask, 405, "The method is not allowed for this resource.");
   }
-  if (!ask.is("GET", 1)) return html_error(405, "The method is not allowed for this resource.");
+  if (!ask.is("GET", 1)) return glance_error(ask, 405, "The method is not allowed for this resource.");
   static const std::set<std::string> own = {"limit", "marker", "sort", "sort_key", "sort_dir", "tag"};
   std::vector<std::string> ids;
   for (const auto& [id, image] : world.images) {
@@ -72,8 +89,8 @@ http::Response glance(World& world, Ask& ask) {
   const auto page = page_of(ask, ids, ask.has("limit") ? most : std::min<size_t>(most, 25));
   if (!page)
     return page.error() == PageTrouble::bad_marker
-               ? html_error(404, "No image found with ID " + ask.parameter("marker"))
-               : html_error(400, "limit param must be an integer");
+               ? glance_error(ask, 400, "Invalid marker. Image " + ask.parameter("marker") + " could not be found.")
+               : glance_error(ask, 400, "limit param must be an integer");
   Value images = Value::list();
   for (const std::string& id : page->ids) images.push_back(view(world.images.at(id)));
   Value body = Value::map({{"images", std::move(images)}, {"first", "/v2/images"}, {"schema", "/v2/schemas/images"}});

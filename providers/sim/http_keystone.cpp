@@ -1,4 +1,5 @@
 // Keystone v3: tokens by password and by application credential, scoped to a project, with the catalog.
+#include <algorithm>
 #include "providers/sim/http_world.hpp"
 #include "specs/core/digest.hpp"
 
@@ -113,6 +114,11 @@ http::Response authenticate(World& world, Ask& ask) {
                           "Expecting to find identity in auth. The server could not comply with the request since "
                           "it is either malformed or otherwise incorrect. The client is assumed to be in error.");
   std::string method;
+  const std::string& credential = auth["identity"]["application_credential"]["id"].text();
+  const auto has_it = [&](const SimUser& user) { return user.credential_id == credential; };
+  const auto& users = world.options.users;
+  if (!credential.empty() && std::none_of(users.begin(), users.end(), has_it))
+    return keystone_error(404, "Could not find Application Credential: " + credential + ".");
   const SimUser* user = prove(world, auth["identity"], method);
   if (!user) return denied(world);
   Session session{world.users.at(user->name), "", user->admin, world.clock.wall() + world.options.token_life};

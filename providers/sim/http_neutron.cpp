@@ -92,6 +92,14 @@ tl::expected<std::string, http::Response> create_one(World& world, const Ask& as
   if (!more.mac.empty() && !is_mac(more.mac))
     return bad("HTTPBadRequest",
                "Invalid input for mac_address. Reason: '" + more.mac + "' is not a valid MAC address.");
+  const Value& wanted = asked["fixed_ips"].size() > 0 ? asked["fixed_ips"].items()[0] : asked["fixed_ips"];
+  const bool owner = ask.session.admin || network->second.project == ask.session.project;
+  for (const auto& [field, chosen] : {std::pair{"mac_address", !more.mac.empty()},
+                                      std::pair{"fixed_ips:ip_address", !wanted["ip_address"].text().empty()}})
+    if (chosen && !owner)
+      return tl::unexpected(
+          neutron_error(403, "PolicyNotAuthorized",
+                        std::string("(rule:create_port and rule:create_port:") + field + ") is disallowed by policy"));
   row.name = asked["name"].text();
   more.description = asked["description"].text();
   more.device_owner = asked["device_owner"].text();

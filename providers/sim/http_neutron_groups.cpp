@@ -78,9 +78,10 @@ tl::expected<GroupRule, http::Response> read_rule(World& world, const Ask& ask, 
                "Only one of remote_ip_prefix, remote_group_id or "
                "remote_address_group_id may be provided.");
   const size_t slash = rule.remote_prefix.find('/');
-  if (!rule.remote_prefix.empty() && rule.ethertype == "IPv4" && !read_address(rule.remote_prefix.substr(0, slash)))
-    return bad("HTTPBadRequest",
-               "Invalid input for remote_ip_prefix. Reason: '" + rule.remote_prefix + "' is not a valid IP subnet.");
+  const int bits = slash == std::string::npos ? 32 : std::atoi(rule.remote_prefix.c_str() + slash + 1);
+  if (!rule.remote_prefix.empty() && rule.ethertype == "IPv4" &&
+      (!read_address(rule.remote_prefix.substr(0, slash)) || bits < 0 || bits > 32))
+    return bad("InvalidCIDR", "Invalid CIDR " + rule.remote_prefix + " given as IP prefix.");
   for (const auto& [id, other] : world.rules) {
     const bool same = other.group == rule.group && other.direction == rule.direction &&
                       other.ethertype == rule.ethertype && other.protocol == rule.protocol && other.low == rule.low &&

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <charconv>
 #include "providers/sim/http_world.hpp"
+#include "specs/core/digest.hpp"
 #include "specs/json.hpp"
 
 namespace trove::sim {
@@ -29,10 +30,11 @@ Value version_document(const World& world) {
 http::Response flavors(World& world, Ask& ask) {
   const auto view = [&](const Flavor& flavor, bool detail) {
     Value v = Value::map(
-        {{"id", flavor.name},
+        {{"id", flavor_id(flavor.name)},
          {"name", flavor.name},
-         {"links", Value::list({Value::map(
-                       {{"rel", "self"}, {"href", world.base + "/compute/v2.1/flavors/" + flavor.name}})})}});
+         {"links",
+          Value::list({Value::map(
+              {{"rel", "self"}, {"href", world.base + "/compute/v2.1/flavors/" + flavor_id(flavor.name)}})})}});
     if (!detail) return v;
     v.set("ram", flavor.ram_mib);
     v.set("vcpus", flavor.vcpus);
@@ -48,19 +50,19 @@ http::Response flavors(World& world, Ask& ask) {
   };
   const auto& all = world.model().options.flavors;
   if (ask.is("GET", 2) && ask.at(1) != "detail") {
-    const Flavor* flavor = world.model().flavor(ask.at(1));
+    const Flavor* flavor = flavor_by_id(world, ask.at(1));
     if (!flavor) return fault(404, "Flavor " + ask.at(1) + " could not be found.");
     return json(200, Value::map({{"flavor", view(*flavor, true)}}));
   }
   if (!ask.is("GET", 1) && !ask.is("GET", 2)) return fault(404, "The resource could not be found.");
   std::vector<std::string> ids;
-  for (const Flavor& flavor : all) ids.push_back(flavor.name);
+  for (const Flavor& flavor : all) ids.push_back(flavor_id(flavor.name));
   const auto page = page_of(ask, ids, world.model().options.page);
   if (!page)
     return page.error() == PageTrouble::bad_marker ? marker_gone(ask.parameter("marker"))
                                                    : fault(400, "Invalid input for query parameters limit.");
   Value list = Value::list();
-  for (const std::string& id : page->ids) list.push_back(view(*world.model().flavor(id), ask.path.size() == 2));
+  for (const std::string& id : page->ids) list.push_back(view(*flavor_by_id(world, id), ask.path.size() == 2));
   Value body = Value::map({{"flavors", std::move(list)}});
   if (!page->next.empty())
     body.set("flavors_links", Value::list({Value::map({{"rel", "next"}, {"href", next_url(world, ask, page->next)}})}));
@@ -130,6 +132,11 @@ http::Response server_groups(World& world, Ask& ask) {
 
 // ---- Servers --------------------------------------------------------------------------------------------------------
 
+bool is_base64(const std::string& text) {
+  std::string bytes;
+  return from_base64(text, bytes);
+}
+
 bool is_tag(const std::string& tag) {
   return !tag.empty() && tag.size() <= kMostTag && tag.find_first_of(",/") == std::string::npos;
 }
@@ -174,15 +181,23 @@ http::Response create(World& world, Ask& ask) {
   SimServerRequest request;
   request.row.name = asked["name"].text();
   const std::string flavor_ref = asked["flavorRef"].text();
-  request.row.flavor = flavor_ref.substr(flavor_ref.rfind('/') + 1);
+  const Flavor* flavor = flavor_by_id(world, flavor_ref.substr(flavor_ref.rfind('/') + 1));
+  if (!flavor) return bad("Flavor " + flavor_ref + " could not be found.");
+  request.row.flavor = flavor->name;
   SimServerMore& more = request.more;
   more.project = ask.session.project;
   more.image = asked["imageRef"].text();
   if (!more.image.empty() && !world.images.contains(more.image))
     return bad("Image " + more.image + " could not be found.");
   more.key_name = asked["key_name"].text();
+  // Nobody can make a key here.
+  if (!more.key_name.empty()) return bad("Invalid key_name provided.");
   more.user_data = asked["user_data"].text();
+  if (!is_base64(more.user_data))
+    return bad("Invalid input for field/attribute user_data. Value: " + more.user_data + ". '" + more.user_data +
+               "' is not a 'base64'");
   more.zone = asked["availability_zone"].text_or("nova");
+  if (more.zone != "nova") return bad("The requested availability zone is not available");
   more.group = ask.body["os:scheduler_hints"]["group"].text();
   if (!more.group.empty() && !world.server_groups.contains(more.group))
     return bad("Instance group " + more.group + " could not be found.");
@@ -266,7 +281,7 @@ tl::expected<bool, http::Response> fits(const Ask& ask, const Row& row, const st
   };
   bool fit = all_of("status", [&](const std::string& s) { return s == status; }) &&
              all_of("name", [&](const std::string& n) { return row.row->name.find(n) != std::string::npos; }) &&
-             all_of("flavor", [&](const std::string& f) { return row.row->flavor == f; }) &&
+             all_of("flavor", [&](const std::string& f) { return flavor_id(row.row->flavor) == f; }) &&
              all_of("image", [&](const std::string& i) { return row.more->image == i; });
   if (ask.minor >= 26) {
     fit = fit && all_of("tags", every) && all_of("tags-any", any) &&

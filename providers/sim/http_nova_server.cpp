@@ -25,9 +25,9 @@ const char* vm_state(Server::Status status) {
 Value flavor_view(World& world, const Ask& ask, const std::string& name) {
   if (ask.minor < 47) {
     return Value::map(
-        {{"id", name},
-         {"links",
-          Value::list({Value::map({{"rel", "bookmark"}, {"href", world.base + "/compute/flavors/" + name}})})}});
+        {{"id", flavor_id(name)},
+         {"links", Value::list({Value::map(
+                       {{"rel", "bookmark"}, {"href", world.base + "/compute/flavors/" + flavor_id(name)}})})}});
   }
   const Flavor* flavor = world.model().flavor(name);
   return Value::map({{"original_name", name},
@@ -109,7 +109,7 @@ Value nova_view(World& world, const Ask& ask, const Server& row, const SimServer
       {"status", gone ? "DELETED" : std::string(to_string(status))},
       {"tenant_id", more.project},
       {"user_id", world.users.begin()->second},
-      {"metadata", texts(more.metadata)},
+      {"metadata", gone ? Value::map() : texts(more.metadata)},
       {"hostId", status == Server::Status::build ? "" : host},
       {"image", std::move(image)},
       {"flavor", flavor_view(world, ask, row.flavor)},
@@ -169,10 +169,11 @@ http::Response nova_action(World& world, Ask& ask, const std::string& id) {
     return answer(model.reboot_server(id), 202);
   }
   if (name == "resize") {
-    const std::string flavor = argument["flavorRef"].text();
-    if (flavor.empty())
-      return fault(400, "Invalid input for field/attribute resize. 'flavorRef' is a required property");
-    return answer(model.resize_server(id, flavor), 202);
+    const std::string ref = argument["flavorRef"].text();
+    if (ref.empty()) return fault(400, "Invalid input for field/attribute resize. 'flavorRef' is a required property");
+    const Flavor* flavor = flavor_by_id(world, ref);
+    if (!flavor) return fault(400, "Flavor " + ref + " could not be found.");
+    return answer(model.resize_server(id, flavor->name), 202);
   }
   if (name == "confirmResize") return answer(model.confirm_resize(id), 204);
   if (name == "revertResize") return answer(model.revert_resize(id), 202);

@@ -233,7 +233,11 @@ http::Response of_container(World& world, Ask& ask, Account& account) {
   if (ask.request.method == "PUT") {
     const bool fresh = found == account.containers.end();
     read_meta(ask, "x-container", account.containers[name].meta);
-    return plain(fresh ? 201 : 202);
+    if (fresh) return plain(201);
+    http::Response response =
+        plain(202, "<html><h1>Accepted</h1><p>The request is accepted for processing.</p></html>");
+    response.content_type = "text/html; charset=UTF-8";
+    return response;
   }
   if (found == account.containers.end()) return swift_error(404);
   Container& container = found->second;

@@ -1,6 +1,7 @@
 #include "providers/sim/http_world.hpp"
 #include <algorithm>
 #include <charconv>
+#include "specs/core/digest.hpp"
 #include "specs/json.hpp"
 
 namespace trove::sim {
@@ -294,6 +295,18 @@ Value text_list(const std::set<std::string>& set) {
 bool is_true(const std::string& text) { return text == "1" || text == "true" || text == "True" || text == "yes"; }
 
 std::string uid(World& world) { return new_uid(world.rng); }
+
+std::string flavor_id(const std::string& name) {
+  std::string id = sha256_hex("flavor " + name).substr(0, 32);
+  for (const size_t at : {8, 13, 18, 23}) id.insert(at, "-");
+  return id;
+}
+
+const Flavor* flavor_by_id(World& world, const std::string& id) {
+  for (const Flavor& flavor : world.model().options.flavors)
+    if (flavor_id(flavor.name) == id) return &flavor;
+  return nullptr;
+}
 
 // What other faces would call its token: as the control plane marks its things.
 Token token_in(const std::map<std::string, std::string>& metadata, const std::string& name) {

@@ -169,6 +169,9 @@ Value texts(const std::map<std::string, std::string>& map);
 Value text_list(const std::set<std::string>& set);
 bool is_true(const std::string& text);
 std::string uid(World& world);  // a UUID
+// Nova's id of a flavor is never its name, so that who takes the one for the other is refused.
+std::string flavor_id(const std::string& name);
+const Flavor* flavor_by_id(World& world, const std::string& id);
 Token token_in(const std::map<std::string, std::string>& metadata, const std::string& name);
 
 }  // namespace trove::sim

@@ -147,7 +147,7 @@ SimResult<void> SimModel::rebuild_server(const std::string& id, const std::strin
 SimResult<void> SimModel::resize_server(const std::string& id, const std::string& to) {
   auto server = idle_server(id, "resize", {Server::Status::active, Server::Status::shutoff});
   if (!server) return tl::unexpected(server.error());
-  if (!flavor(to)) return refuse(Code::invalid, 404, "", "Flavor " + to + " could not be found.");
+  if (!flavor(to)) return refuse(Code::invalid, 400, "", "Flavor " + to + " could not be found.");
   if ((*server)->flavor == to)
     return refuse(Code::conflict, 400, "CannotResizeToSameFlavor", "When resizing, instances must change flavor!");
   SimServerMore& more = server_more[id];

@@ -9,14 +9,15 @@ using namespace trove::http;
 
 namespace {
 
-void read_request(int fd) {
+std::string read_request(int fd) {
   std::string seen;
   char bytes[4096];
   while (seen.find("\r\n\r\n") == std::string::npos) {
     ssize_t n = recv(fd, bytes, sizeof bytes, 0);
-    if (n <= 0) return;
+    if (n <= 0) break;
     seen.append(bytes, static_cast<size_t>(n));
   }
+  return seen;
 }
 bool say(int fd, std::string_view text) {
   return ::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
@@ -68,6 +69,21 @@ TEST_CASE("a token travels as a bearer header") {
   auto answer = (*client)->call({.path = "/"});
   REQUIRE(answer);
   CHECK(answer->body == "Bearer t0ken");
+}
+
+TEST_CASE("a caller's wish for a kind of answer is the only one") {
+  std::string head;
+  Peer peer([&](int fd) {
+    head = read_request(fd);
+    say(fd, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+  });
+  auto client = Client::make({.base_url = peer.url()});
+  REQUIRE(client);
+  REQUIRE((*client)->call({.path = "/", .headers = {{"Accept", "application/json"}}}));
+  CHECK(head.find("Accept: application/json\r\n") != std::string::npos);
+  CHECK(head.find("*/*") == std::string::npos);
+  REQUIRE((*client)->call({.path = "/"}));
+  CHECK(head.find("Accept: */*\r\n") != std::string::npos);
 }
 
 TEST_CASE("the deadline binds the whole exchange with a server that drips") {

@@ -49,6 +49,17 @@ TEST_CASE("an application credential is sent without a scope") {
   CHECK(body["auth"].find("scope") == nullptr);
 }
 
+TEST_CASE("a credential that was taken away makes nothing absent") {
+  Bed bed;
+  bed.transport.logins = [](const Asked&) -> Result<http::Answer> {
+    return Scripted::json(404, R"({"error":{"code":404,"message":"Could not find Application Credential: abc.",
+                                            "title":"Not Found"}})");
+  };
+  auto reply = bed.session.send(kRead);
+  REQUIRE_FALSE(reply.has_value());
+  CHECK(reply.error().error.code == Code::unauthenticated);
+}
+
 TEST_CASE("a refused token costs one login and one replay, also for a write") {
   for (const Request& request : {kRead, kWrite}) {
     Bed bed;

@@ -75,6 +75,12 @@ struct HttpBed : SimBed {
   }
   std::string network() { return neutron("GET", "/networks?name=sim-net").body["networks"].items()[0]["id"].text(); }
   std::string image() { return ask("GET", "/image/v2/images?tag=trove").body["images"].items()[0]["id"].text(); }
+  std::string flavor(const std::string& name) {
+    const Reply all = nova("GET", "/flavors");
+    for (const Value& one : all.body["flavors"].items())
+      if (one["name"].text() == name) return one["id"].text();
+    return "";
+  }
   std::string make_port(const std::string& more = "") {
     const Reply made = neutron("POST", "/ports", R"({"port":{"network_id":")" + network() + "\"" + more + "}}");
     REQUIRE(made.status == 201);
@@ -87,7 +93,7 @@ struct HttpBed : SimBed {
   }
   std::string server_body(const std::string& name, const std::string& port, const std::string& volume,
                           const std::string& more = "") {
-    return R"({"server":{"name":")" + name + R"(","flavorRef":"db.tiny","imageRef":")" + image() +
+    return R"({"server":{"name":")" + name + R"(","flavorRef":")" + flavor("db.tiny") + R"(","imageRef":")" + image() +
            R"(","networks":[{"port":")" + port + "\"}]" +
            (volume.empty()
                 ? ""

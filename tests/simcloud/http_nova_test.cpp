@@ -63,7 +63,8 @@ TEST_CASE("a token ends with its time or at once and every service says 401") {
       INFO(path);
       CHECK(reply.status == status);
       if (status != 401) continue;
-      CHECK(reply.body["error"]["code"].int_or(0) == 401);
+      // Glance speaks HTML to whom has not asked for JSON.
+      if (!path.starts_with("/image")) CHECK(reply.body["error"]["code"].int_or(0) == 401);
       CHECK_THAT(reply.header("www-authenticate"), Contains("Keystone uri="));
     }
   };
@@ -151,7 +152,7 @@ TEST_CASE("a server is created shown and deleted as Nova does it") {
   CHECK(server["metadata"]["trove:uid"].text() == "u1");
   CHECK(server["os-extended-volumes:volumes_attached"].items()[0]["id"].text() == volume);
   CHECK(server["addresses"]["sim-net"].items()[0]["addr"].text().starts_with("10.77."));
-  CHECK(bed.nova("GET", "/servers/" + id, "", "2.1").body["server"]["flavor"]["id"].text() == "db.tiny");
+  CHECK(bed.nova("GET", "/servers/" + id, "", "2.1").body["server"]["flavor"]["id"].text() == bed.flavor("db.tiny"));
   CHECK_FALSE(bed.nova("GET", "/servers/" + id, "", "2.1").body["server"].find("tags"));
   // One model behind both faces.
   bed.face->locked([&](SimCloud& cloud) {
@@ -201,8 +202,9 @@ TEST_CASE("Nova refuses servers as it does") {
       {"an unknown flavor",
        R"({"server":{"name":"x","flavorRef":"none","imageRef":")" + bed.image() + R"(","networks":"none"}})", 400,
        "badRequest", "Flavor none could not be found."},
-      {"an unknown image", R"({"server":{"name":"x","flavorRef":"db.tiny","imageRef":"none","networks":"none"}})", 400,
-       "badRequest", "Image none could not be found."},
+      {"an unknown image",
+       R"({"server":{"name":"x","flavorRef":")" + bed.flavor("db.tiny") + R"(","imageRef":"none","networks":"none"}})",
+       400, "badRequest", "Image none could not be found."},
       {"a long tag", bed.server_body("b", other, "", ",\"tags\":[\"" + std::string(61, 't') + "\"]"), 400, "badRequest",
        "tags"},
       {"metadata that is too long",
@@ -303,7 +305,8 @@ TEST_CASE("actions on servers answer as Nova does") {
   const std::string id = bed.make_server();
   const auto act = [&](const std::string& body) { return bed.nova("POST", "/servers/" + id + "/action", body); };
   const auto status = [&] { return bed.server_view(id)["status"].text(); };
-  Reply busy = act(R"({"resize":{"flavorRef":"db.small"}})");
+  const auto resize = [&](const std::string& to) { return R"({"resize":{"flavorRef":")" + bed.flavor(to) + R"("}})"; };
+  Reply busy = act(resize("db.small"));
   CHECK(busy.status == 409);
   CHECK(busy.fault() == "conflictingRequest");
   CHECK(busy.message() == "Cannot 'resize' instance " + id + " while it is in vm_state building");
@@ -319,8 +322,8 @@ TEST_CASE("actions on servers answer as Nova does") {
   CHECK(status() == "REBOOT");
   bed.pass(1'000);
   CHECK(act(R"({"reboot":{}})").status == 400);
-  CHECK(act(R"({"resize":{"flavorRef":"db.tiny"}})").status == 400);
-  CHECK(act(R"({"resize":{"flavorRef":"db.small"}})").status == 202);
+  CHECK(act(resize("db.tiny")).status == 400);
+  CHECK(act(resize("db.small")).status == 202);
   CHECK(status() == "RESIZE");
   CHECK(act(R"({"confirmResize":null})").status == 409);
   bed.pass(3'000);
@@ -328,7 +331,7 @@ TEST_CASE("actions on servers answer as Nova does") {
   CHECK(act(R"({"revertResize":null})").status == 202);
   bed.pass(1'000);
   CHECK(bed.server_view(id)["flavor"]["original_name"].text() == "db.tiny");
-  CHECK(act(R"({"resize":{"flavorRef":"db.small"}})").status == 202);
+  CHECK(act(resize("db.small")).status == 202);
   bed.pass(3'000);
   CHECK(act(R"({"confirmResize":null})").status == 204);
   bed.pass(1'000);
@@ -370,8 +373,8 @@ TEST_CASE("volumes are attached and detached through Nova") {
 TEST_CASE("a network in place of a port gets a port that goes with the server") {
   HttpBed bed;
   const Reply made = bed.nova("POST", "/servers",
-                              R"({"server":{"name":"x","flavorRef":"db.tiny","imageRef":")" + bed.image() +
-                                  R"(","networks":[{"uuid":")" + bed.network() + "\"}]}}");
+                              R"({"server":{"name":"x","flavorRef":")" + bed.flavor("db.tiny") + R"(","imageRef":")" +
+                                  bed.image() + R"(","networks":[{"uuid":")" + bed.network() + "\"}]}}");
   REQUIRE(made.status == 202);
   const std::string id = made.body["server"]["id"].text();
   bed.pass(5'000);

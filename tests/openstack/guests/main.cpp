@@ -1,6 +1,7 @@
 // trove-sim-guests: a simulated guest for each server of a cloud whose hypervisor starts none (Nova's fake driver, or
 // trove-sim-cloud). Lists the servers as an administrator, reads their user data, and lets each call home.
 #include <signal.h>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
