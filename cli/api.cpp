@@ -177,6 +177,7 @@ Try<Value> Api::reveal(const std::string& secret) {
   return send("POST", base() + "/secrets/" + http::percent_encode(secret) + "/reveal", &empty);
 }
 Try<Value> Api::version() { return send("GET", "/version", nullptr); }
+Try<Value> Api::leaks() { return send("GET", "/leaks", nullptr); }
 
 Try<void> Api::watch(const Kind& kind, const std::string& revision, const std::function<bool(const Value&)>& on_line) {
   http::Call call;

@@ -104,6 +104,12 @@ std::vector<Command> make() {
   all.push_back({.name = "history", .group = look, .words = "KIND/NAME",
                  .summary = "Who changed the spec when, newest first",
                  .flags = with_server({kNoHeaders, kDataOutput}), .expect = Expect::object, .run = run_history});
+  all.push_back({.name = "leaks", .group = look, .words = "",
+                 .summary = "Things in the cloud with trove's mark that belong to nobody",
+                 .details =
+                     "The store was set back or lost, or another control plane works in the same cloud project. Servers\n"
+                     "and ports are removed by `troved --remove-leaks-after`; volumes only by hand.",
+                 .flags = with_server({kNoHeaders, kDataOutput}), .expect = Expect::nothing, .run = run_leaks});
   all.push_back({.name = "wait", .group = look, .words = "KIND/NAME… | -f FILE…",
                  .summary = "Wait until objects are ready, gone, or what you say",
                  .details =

@@ -70,6 +70,16 @@ struct Gone {
   bool destroy = false;  // its deletionPolicy was Delete
 };
 
+// Something in the cloud that carries our mark, and of whose owner there is no record, neither alive nor deleted: the
+// store was lost or set back, or another control plane works in the same project.
+struct Leak {
+  enum class What { server, volume, port } what = What::server;
+  std::string id, name;
+  Token token;
+  Time since;  // steady: when it was first seen to be one
+};
+std::string_view to_string(Leak::What what);
+
 struct KeyHash {
   size_t operator()(const Key& key) const {
     const std::hash<std::string> hash;
@@ -95,6 +105,10 @@ class World {
   std::map<Key, Failure> failures;
   std::shared_ptr<const Ledger> ledger = std::make_shared<Ledger>();
   std::shared_ptr<const std::map<std::string, Gone>> gone = std::make_shared<std::map<std::string, Gone>>();  // by uid
+
+  std::map<std::string, Leak> leaks;  // by id
+  // Servers and ports that have leaked go after this long; nullopt: nothing does, it is only reported. Volumes never do.
+  std::optional<Millis> remove_leaks_after;
 
   // What the wall clock will say at a steady time.
   Time at(Time steady_time) const { return now + (steady_time - steady); }

@@ -119,12 +119,14 @@ Attempt<http::Response> Api::route(const http::Request& request, const http::Rea
   if (path == "/guest/v1/renew" && options_.joins) return when({"POST"}, [&] { return guest_renew(request); });
   if (path.starts_with("/objects/") && options_.object_store)
     return when({"GET", "PUT"}, [&] { return object(request, read); });
-  if (path == "/metrics" || path == "/openapi.json") {
+  if (path == "/metrics" || path == "/leaks" || path == "/openapi.json") {
     auto caller = authenticate(request);
     if (!caller) return tl::unexpected(caller.error());
     if (path == "/openapi.json") return when({"GET"}, [&] { return openapi(); });
     // Figures of every project: not for somebody who may see one.
-    if (caller->project != "*") return refuse(403, "CLOUD_UNAUTHORIZED", "metrics need a token for all projects");
+    if (caller->project != "*")
+      return refuse(403, "CLOUD_UNAUTHORIZED", path.substr(1) + " need a token for all projects");
+    if (path == "/leaks") return when({"GET"}, [&] { return leaks(); });
     return when({"GET"}, [&] { return metrics(); });
   }
   std::vector<std::string> parts = split(path);

@@ -108,6 +108,7 @@ class Api {
   Attempt<http::Response> healthz() const;
   Attempt<http::Response> readyz();
   Attempt<http::Response> metrics();
+  Attempt<http::Response> leaks() const;
   Attempt<http::Response> openapi() const;
 
   ApiOptions options_;

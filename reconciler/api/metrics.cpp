@@ -53,6 +53,20 @@ Attempt<http::Response> Api::readyz() {
   return json_response(200, Value::map({{"status", "ok"}}));
 }
 
+Attempt<http::Response> Api::leaks() const {
+  Value items = Value::list();
+  for (const LeakSeen& leak : options_.loop.leaks()) {
+    Value item = Value::map({{"what", leak.what},
+                             {"id", leak.id},
+                             {"name", leak.name},
+                             {"mark", leak.mark},
+                             {"since", format_time(leak.since)}});
+    if (leak.removed_at) item.set("removedAt", format_time(*leak.removed_at));
+    items.push_back(std::move(item));
+  }
+  return json_response(200, Value::map({{"items", std::move(items)}}));
+}
+
 Attempt<http::Response> Api::metrics() {
   Store& store = options_.objects.store();
   const Revision revision = store.revision();
@@ -103,6 +117,8 @@ Attempt<http::Response> Api::metrics() {
       sample(out, "trove_cloud_requests_total", "{service=\"" + one.service + "\",method=\"" + one.method + "\"}",
              one.count);
   }
+  single(out, "trove_leaks", "gauge", "Things in the cloud that carry our mark and belong to nobody.",
+         options_.loop.leaks().size());
   single(out, "trove_instances", "gauge", "Database instances that the loop knows.", loop.instances);
   single(out, "trove_guests_heard", "gauge", "Guests that reported lately.", loop.guests_heard);
   single(out, "process_resident_memory_bytes", "gauge", "Memory in use.", resident_bytes());

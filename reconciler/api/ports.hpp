@@ -44,10 +44,17 @@ struct LoopHealth {
   size_t failing = 0;  // objects whose last action failed and is to be tried again
   uint64_t passes = 0, actions = 0, failures = 0, refused = 0;
 };
+// Something in the cloud with our mark and without an owner.
+struct LeakSeen {
+  std::string what, id, name, mark;  // "server" "volume" "port"
+  Time since;
+  std::optional<Time> removed_at;    // nullopt: it stays until somebody deletes it
+};
 class LoopStatus {
  public:
   virtual ~LoopStatus() = default;
   virtual LoopHealth health() = 0;
+  virtual std::vector<LeakSeen> leaks() = 0;
 };
 
 }  // namespace trove

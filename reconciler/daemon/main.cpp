@@ -244,6 +244,11 @@ int main(int argc, char** argv) {
                    "Seconds between looks at a cloud in which nothing of ours moves")
       ->check(CLI::Range(1, 600))
       ->capture_default_str();
+  openstack
+      ->add_option("--remove-leaks-after", site.remove_leaks_hours,
+                   "Hours; then servers and ports with our mark and without an owner go. Without it they are only "
+                   "reported (trovectl leaks). Not where another control plane uses the same project")
+      ->check(CLI::Range(1, 24 * 365));
   openstack->add_option("--container", site.container, "Of backups, in Swift")->capture_default_str();
   app.set_version_flag("--version", std::string("troved ") + kVersion);
   app.footer("troved simulate --help: try files out in a simulated cloud");

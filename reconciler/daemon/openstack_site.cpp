@@ -53,10 +53,11 @@ class OutspokenCloud final : public Cloud {
 class OpenstackSite final : public Site {
  public:
   OpenstackSite(pki::Authority authority, Store& store, const Sealer& sealer, const Clock& clock, std::string url,
-                Millis at_rest)
+                Millis at_rest, Millis remove_leaks_after)
       : authority_(std::move(authority)),
         joins_(store, sealer, authority_, clock, std::move(url)),
-        at_rest_(at_rest) {}
+        at_rest_(at_rest),
+        remove_leaks_after_(remove_leaks_after) {}
 
   Result<void> open(openstack::Options options, http::ServerOptions gateway) {
     options.guest_endpoint = [this](const Token& server) -> Result<GuestEndpoint> { return joins_.endpoint(server); };
@@ -72,7 +73,11 @@ class OpenstackSite final : public Site {
   Cloud& cloud() override { return *outspoken_; }
   Joins* joins() override { return &joins_; }
   std::vector<CloudRequests> requests() const override { return cloud_->report().by_service; }
-  LoopOptions loop_options() const override { return {.observe_period = at_rest_}; }
+  LoopOptions loop_options() const override {
+    LoopOptions out{.observe_period = at_rest_};
+    if (remove_leaks_after_ > Millis{0}) out.remove_leaks_after = remove_leaks_after_;
+    return out;
+  }
   Hub::Sign sign() override {
     return [this](const std::string& method, const std::string& key, Time expires) {
       return cloud_->sign_url(method, key, expires);
@@ -97,7 +102,7 @@ class OpenstackSite final : public Site {
  private:
   const pki::Authority authority_;
   Joins joins_;
-  const Millis at_rest_;
+  const Millis at_rest_, remove_leaks_after_;
   std::unique_ptr<openstack::OpenStackCloud> cloud_;
   std::unique_ptr<OutspokenCloud> outspoken_;
   http::ServerOptions gateway_options_;
@@ -147,7 +152,8 @@ Result<std::unique_ptr<Site>> open_openstack_site(const SiteOptions& options, St
     if (auto written = write_private(path, text); !written) return tl::unexpected(written.error());
 
   auto site = std::make_unique<OpenstackSite>(std::move(*authority), store, sealer, clock, url.origin,
-                                              Millis{options.observe_seconds * 1'000});
+                                              Millis{options.observe_seconds * 1'000},
+                                              Millis{options.remove_leaks_hours * 3'600'000LL});
   auto opened = site->open(openstack::Options{.config = std::move(*config),
                                               .network = options.network,
                                               .images = std::move(images),

@@ -54,6 +54,19 @@ Result<const Gone*> Guardian::orphan(const Action& action, const World& world, c
   return &gone->second;
 }
 
+// What nobody owns goes only by the operator's word, and after its time of grace.
+Result<void> Guardian::leak(const Action& action, const World& world, const std::string& id, const Token& token) const {
+  if (!world.remove_leaks_after) return refuse("what has leaked is only reported here");
+  auto leak = world.leaks.find(id);
+  if (leak == world.leaks.end() || action.object.name != id || leak->second.token != token)
+    return refuse(id + " has not leaked");
+  if (world.steady - leak->second.since < *world.remove_leaks_after) return refuse("its time of grace is not over");
+  if (world.gone->contains(token.uid)) return refuse("its owner is known");
+  for (const auto& [key, object] : world.objects())
+    if (object->meta().uid == token.uid) return refuse("its owner lives");
+  return {};
+}
+
 Result<void> Guardian::check(const Action& action, const World& world) {
   if (const auto* cloud = std::get_if<CloudAction>(&action.effect)) return check_cloud(*cloud, action, world);
   if (const auto* put = std::get_if<PutGuestDocument>(&action.effect)) return check_document(*put, action, world);
@@ -121,6 +134,7 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  auto port = ours(cloud.ports, cloud.ports_known, a.id, a.token, "port");
                  if (!port) return tl::unexpected(port.error());
                  if (whole.object.kind == kOrphan) return orphan(whole, world, a.token.uid).map([](auto) {});
+                 if (whole.object.kind == kLeak) return leak(whole, world, a.id, a.token);
                  auto object = owner(whole, world, a.token.uid);
                  if (!object) return tl::unexpected(object.error());
                  if (!(*object)->deleting())
@@ -218,6 +232,7 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  auto server = ours(cloud.servers, cloud.servers_known, a.id, a.token, "server");
                  if (!server) return tl::unexpected(server.error());
                  if (whole.object.kind == kOrphan) return orphan(whole, world, a.token.uid).map([](auto) {});
+                 if (whole.object.kind == kLeak) return leak(whole, world, a.id, a.token);
                  auto object = owner(whole, world, a.token.uid);
                  if (!object) return tl::unexpected(object.error());
                  const auto servers = world.servers_of(a.token.uid);

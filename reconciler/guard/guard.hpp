@@ -21,6 +21,7 @@ class Guardian {
   Result<void> check(const Action& action, const World& world);
 
  private:
+  Result<void> leak(const Action& action, const World& world, const std::string& id, const Token& token) const;
   Result<const Gone*> orphan(const Action& action, const World& world, const std::string& uid) const;
   Result<void> check_cloud(const CloudAction& action, const Action& whole, const World& world);
   Result<void> check_document(const PutGuestDocument& put, const Action& whole, const World& world);

@@ -74,6 +74,12 @@ struct Plan {
 // Servers and ports go; a volume only when its owner's deletionPolicy was Delete.
 std::vector<Action> plan_orphans(const World& world);
 
+// Leaks are found by looking and never by knowing less: a list that could not be read leaves what was found in it
+// before. `owned` tells whether an object with this uid exists.
+inline constexpr const char* kLeak = "Leak";
+std::map<std::string, Leak> find_leaks(const World& world, const std::function<bool(const std::string& uid)>& owned);
+std::vector<Action> plan_leaks(const World& world);
+
 // The plan of any object. An unknown kind gives an empty plan.
 Plan plan_object(const Object& object, const World& world);
 

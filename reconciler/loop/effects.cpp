@@ -184,7 +184,7 @@ void Loop::record(const Done& done) {
       txn.ops.push_back({Op::Kind::put, stamp, dump_json(entry), 0});
     }
     // Object actions write their own event, with the object.
-    if (cloud || !item.outcome)
+    if ((cloud || !item.outcome) && done.key.kind != kLeak)
       objects_.stage_event(txn, {world_.now, item.outcome ? "Normal" : "Warning", done.key,
                                  std::string(action_name(item.action)), "system", std::move(message)});
   }

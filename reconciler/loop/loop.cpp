@@ -28,6 +28,7 @@ Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Execu
       verifiers_(sealer) {
   set_time();
   world_.started = world_.steady;
+  world_.remove_leaks_after = options_.remove_leaks_after;
   next_sweep_ = clock_.monotonic() + kSweepPeriod;
   hub_.ask_whether_leading([this] { return leader_.sure(); });
   hub_.on_report(
@@ -169,6 +170,19 @@ void Loop::deliver_all(std::vector<StoreEvent> events, Revision revision) {
   batch.revision = revision;
   batch.compacted = true;
   post(std::move(batch));
+}
+
+std::vector<LeakSeen> Loop::leaks() {
+  std::lock_guard world_lock(world_mutex_);
+  std::vector<LeakSeen> out;
+  for (const auto& [id, leak] : world_.leaks) {
+    if (world_.steady - leak.since < kLeakSettled) continue;
+    LeakSeen seen{std::string(to_string(leak.what)), id, leak.name, to_string(leak.token), world_.at(leak.since), {}};
+    if (world_.remove_leaks_after && leak.what != Leak::What::volume)
+      seen.removed_at = seen.since + *world_.remove_leaks_after;
+    out.push_back(std::move(seen));
+  }
+  return out;
 }
 
 LoopHealth Loop::health() {

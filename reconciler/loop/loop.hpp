@@ -26,7 +26,9 @@ struct LoopOptions {
   Millis observe_period{10'000};  // anti-entropy; what happens here and now is observed at once
   Millis busy_period{250};        // while something of ours is on its way in the cloud; grows when nothing moves
   Millis longest_wait{60'000};
+  std::optional<Millis> remove_leaks_after;  // see World
 };
+inline constexpr Millis kLeakSettled{60'000};        // something is called a leak after this long
 inline constexpr size_t kMaxInFlight = 64;           // effects out at once
 inline constexpr size_t kMaxEventsPerObject = 200;   // older ones are swept
 inline constexpr size_t kMaxRepairsPerReport = 100;  // sentences kept until the loop has read them
@@ -60,6 +62,7 @@ class Loop final : public PlanSource, public LoopStatus {
                      const std::vector<Key>& removed) override;
   Result<Value> plan_of(const Key& key) override;
   LoopHealth health() override;
+  std::vector<LeakSeen> leaks() override;
   World snapshot();  // a copy of all facts as they are now
   bool leading() const { return leader_.sure(); }
 
@@ -110,6 +113,7 @@ class Loop final : public PlanSource, public LoopStatus {
   void note_failure(const Key& key, const Action& action, const Error& error);
   void touch(const Key& key, Priority priority);  // the key and everything that may read it
   void observe();
+  void note_leaks();
   void collect_orphans();
   void sweep();
   Result<Revision> read_all();       // world_mutex_ held
@@ -142,6 +146,7 @@ class Loop final : public PlanSource, public LoopStatus {
 
   std::mutex world_mutex_;  // held by step(); plan() copies under it
   World world_;
+  std::set<std::string> leaks_said_;  // ids
   Leader leader_;
   uint64_t led_ = 0;  // the epoch in which we led at the last step; 0 = we did not
   Guardian guard_;

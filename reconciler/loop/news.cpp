@@ -99,6 +99,7 @@ void Loop::take(WatchBatch batch) {
     if (old && old->meta().uid == resource->metadata.uid) resource->status = old->resource.status;
     if (old) touch(*key, Priority::event);  // what it referred to before
     key_of_uid_[resource->metadata.uid] = *key;
+    std::erase_if(world_.leaks, [&](const auto& leak) { return leak.second.token.uid == resource->metadata.uid; });
     if (world_.gone->contains(resource->metadata.uid)) {  // made again, with its data
       auto gone = std::make_shared<std::map<std::string, Gone>>(*world_.gone);
       gone->erase(resource->metadata.uid);
@@ -192,13 +193,29 @@ void Loop::take(Look look) {
     }
   if (auto look = world_.ledger->next_look(clock_.monotonic()))
     next_observation_ = std::min(next_observation_, std::max(*look, clock_.monotonic() + Millis{1}));
+  note_leaks();
   collect_orphans();
+}
+
+// Said once for each, after it has been one for a while: a control plane that took over reads the store and the cloud at
+// different moments.
+void Loop::note_leaks() {
+  std::map<std::string, Leak> found = find_leaks(world_, [this](const std::string& uid) { return key_of_uid_.contains(uid); });
+  for (const auto& [id, leak] : found)
+    if (world_.steady - leak.since >= kLeakSettled && leaks_said_.insert(id).second)
+      log::warning("this carries our mark and belongs to nobody we know",
+                   {{"what", to_string(leak.what)}, {"id", id}, {"name", leak.name}, {"mark", to_string(leak.token)}});
+  std::erase_if(leaks_said_, [&](const std::string& id) { return !found.contains(id); });
+  world_.leaks = std::move(found);
 }
 
 // What was left behind by requests that arrived after their owner had gone.
 void Loop::collect_orphans() {
   if (!leader_.sure()) return;
-  for (Action& action : plan_orphans(world_)) {
+  std::vector<Action> actions = plan_orphans(world_);
+  std::vector<Action> leaked = plan_leaks(world_);
+  actions.insert(actions.end(), std::make_move_iterator(leaked.begin()), std::make_move_iterator(leaked.end()));
+  for (Action& action : actions) {
     const Key key = action.object;
     if (states_[key].in_flight) continue;
     auto failure = world_.failures.find(key);

@@ -97,6 +97,8 @@ class FakeObjects final : public ObjectStore {
 
 class FakeLoop final : public LoopStatus {
  public:
+  std::vector<LeakSeen> leaks() override { return leaked; }
+  std::vector<LeakSeen> leaked;
   LoopHealth health() override { return value; }
   LoopHealth value{.observing = true, .queue = 3, .actions = 7};
 };

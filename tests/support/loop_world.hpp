@@ -37,7 +37,7 @@ class LoopWorld {
     watch.reset();
     hub = std::make_unique<Hub>(*sealer, nullptr);
     objects = std::make_unique<Objects>(*store, clock);
-    loop = std::make_unique<Loop>(*objects, cloud, *sealer, *hub, executor, clock, rng);
+    loop = std::make_unique<Loop>(*objects, cloud, *sealer, *hub, executor, clock, rng, options);
     const Revision revision = *loop->load();
     watch = std::move(*store->watch("/spec/", prefix_end("/spec/"), revision));
     reported.clear();
@@ -139,6 +139,7 @@ class LoopWorld {
   std::unique_ptr<Hub> hub;
   std::unique_ptr<Loop> loop;
   std::unique_ptr<Watch> watch;
+  LoopOptions options;  // of the next boot()
   bool guests_answer = true;
   std::set<std::string> silent;  // server ids
   std::function<void(guest::Report&, const guest::Document&)> adjust;
