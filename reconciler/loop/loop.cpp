@@ -28,7 +28,6 @@ Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Execu
       verifiers_(sealer) {
   set_time();
   world_.started = world_.steady;
-  world_.remove_leaks_after = options_.remove_leaks_after;
   next_sweep_ = clock_.monotonic() + kSweepPeriod;
   hub_.ask_whether_leading([this] { return leader_.sure(); });
   hub_.on_report(
