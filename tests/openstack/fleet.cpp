@@ -39,7 +39,7 @@ void nap(Millis d) { ::poll(nullptr, 0, static_cast<int>(d.count())); }
 
 }  // namespace
 
-Fleet::Fleet() {
+Fleet::Fleet(int observe_seconds) {
   real_ = !setting("TROVE_RIG_SERVICE", "").empty();
   if (real_) {
     network_ = setting("TROVE_NETWORK", "rig-net");
@@ -70,7 +70,7 @@ Fleet::Fleet() {
   admin_session_ = sign_in(admin_);
   system_ = std::make_unique<System>(std::vector<std::string>{
       "--cloud", "openstack", "--os-cloud", cloud_, "--network", network_, "--image", image_, "--guest-url",
-      "https://127.0.0.1:" + std::to_string(free_port()), "--observe-period", "5"});
+      "https://127.0.0.1:" + std::to_string(free_port()), "--observe-period", std::to_string(observe_seconds)});
 }
 
 Fleet::~Fleet() {

@@ -14,7 +14,7 @@ namespace trove {
 
 class Fleet {
  public:
-  Fleet();
+  explicit Fleet(int observe_seconds = 5);
   ~Fleet();
   System& control() { return *system_; }
   bool is_real() const { return real_; }
