@@ -247,6 +247,20 @@ TEST_CASE("a volume grows and never shrinks") {
   CHECK(world.cloud.volumes().begin()->second.size_gib == 5);
 }
 
+TEST_CASE("the status says what the guest's file system offers and keeps it while the server is replaced") {
+  LoopWorld world;
+  world.adjust = [](guest::Report& report, const guest::Document&) { report.volume_total_bytes = int64_t{1990} << 20; };
+  world.apply(kShop);
+  world.run(Millis{60'000});
+  const auto usable = [&] {
+    return world.get("DatabaseInstance", "orders-db")->status["volume"]["usableMib"].int_or(0);
+  };
+  CHECK(usable() == 1990);
+  world.cloud.lose_server(world.cloud.servers().begin()->first);
+  world.run(Millis{1'000});
+  CHECK(usable() == 1990);
+}
+
 TEST_CASE("a flavor change waits for a restart under Manual and happens at once under Immediate") {
   LoopWorld world;
   world.apply(kShop);
