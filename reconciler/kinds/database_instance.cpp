@@ -204,8 +204,8 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   ladder.volume_id = seen->id;
   ladder.volume = *seen;
   Value volume_status = Value::map({{"size", seen->size_gib}});
-  if (!ladder.before["volume"]["usedPercent"].is_null())
-    volume_status.set("usedPercent", ladder.before["volume"]["usedPercent"]);
+  for (const char* field : {"usedPercent", "usableMib"})  // the guest's to say; until it speaks, what it said
+    if (!ladder.before["volume"][field].is_null()) volume_status.set(field, ladder.before["volume"][field]);
   ladder.status.fields().set("volume", std::move(volume_status));
   return std::nullopt;
 }

@@ -70,8 +70,10 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
     status.fields().set("datastore", Value::map({{"resolved", report.engine_version}}));
   if (report.volume_total_bytes > 0) {
     Value* volume = status.fields().find("volume");
-    const int64_t quota = volume ? (*volume)["size"].int_or(0) * (int64_t{1} << 30) : 0;
-    if (quota > 0) volume->set("usedPercent", std::min<int64_t>(100, report.volume_used_bytes * 100 / quota));
+    // What the file system offers: it grows a moment after Cinder's volume, and is a little smaller.
+    const int64_t offers = report.volume_total_bytes;
+    if (volume) volume->set("usedPercent", std::min<int64_t>(100, report.volume_used_bytes * 100 / offers));
+    if (volume) volume->set("usableMib", offers >> 20);
   }
   if (report.restore_state == "Restored" || (settled && running)) status.fields().set("bootstrapped", true);
   if (settled && running && !ladder.want.root_access) {

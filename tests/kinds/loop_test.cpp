@@ -247,6 +247,23 @@ TEST_CASE("a volume grows and never shrinks") {
   CHECK(world.cloud.volumes().begin()->second.size_gib == 5);
 }
 
+TEST_CASE("the status says what the guest's file system offers and keeps it while the server is replaced") {
+  LoopWorld world;
+  world.adjust = [](guest::Report& report, const guest::Document&) {  // full, though Cinder says 2 GiB
+    report.volume_total_bytes = report.volume_used_bytes = int64_t{1990} << 20;
+  };
+  world.apply(kShop);
+  world.run(Millis{60'000});
+  const auto usable = [&] {
+    return world.get("DatabaseInstance", "orders-db")->status["volume"]["usableMib"].int_or(0);
+  };
+  CHECK(usable() == 1990);
+  CHECK(world.get("DatabaseInstance", "orders-db")->status["volume"]["usedPercent"].int_or(0) == 100);
+  world.cloud.lose_server(world.cloud.servers().begin()->first);
+  world.run(Millis{1'000});
+  CHECK(usable() == 1990);
+}
+
 TEST_CASE("a flavor change waits for a restart under Manual and happens at once under Immediate") {
   LoopWorld world;
   world.apply(kShop);

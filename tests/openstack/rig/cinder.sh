@@ -86,10 +86,15 @@ mount_volumes() {
   mount -o loop "$data/volumes.ext4" "$data/volumes" || give_up "no loop device for volumes: take --volumes fake"
   rm -rf "$data/volumes/lost+found"
 }
+# Another cloud of this machine mounts its volumes with it, too.
+helper_is_needed() {
+  [ -n "$(grep -hzsE '^RIG_SERVICE=.*/(cinder-volume|nova-compute)$' /proc/[0-9]*/environ | tr '\0' '\n' |
+    grep -vxF -e "RIG_SERVICE=$RIG_STATE/cinder-volume" -e "RIG_SERVICE=$RIG_STATE/nova-compute")" ]
+}
 unmount_all() {
   local where
   awk -v under="$data/" 'index($2, under) == 1 {print $2}' /proc/mounts | sort -r | while read -r where; do
     umount "$where" 2>/dev/null || umount -l "$where"
   done
-  if cmp -s "$here/rig/mount.nfs" /sbin/mount.nfs; then rm -f /sbin/mount.nfs; fi
+  if cmp -s "$here/rig/mount.nfs" /sbin/mount.nfs && ! helper_is_needed; then rm -f /sbin/mount.nfs; fi
 }
