@@ -9,7 +9,7 @@
 
 namespace trove {
 
-inline constexpr Millis kJoinLife{3'600'000};                // of a token, from the request for its server on
+inline constexpr Millis kJoinLife{86'400'000};               // of a token, from the request for its server on: we may be away meanwhile
 inline constexpr Millis kCertificateLife{7 * 86'400'000};    // renewed when two thirds are over
 inline constexpr size_t kMaxCertificateRequest = 16u << 10;  // of PEM
 

@@ -218,6 +218,15 @@ Plan guest_rung(Ladder& ladder) {
     ladder.status.phase("BUILD").ready(false, "Progressing", ladder.plan.waiting_message).observed(0);
     ladder.status.synced(false, "Progressing", ladder.plan.waiting_message)
         .progressing("WaitingForGuest", ladder.plan.waiting_message);
+    // Longer than any image boots, and counted from our own start: before it nobody could hear the guest.
+    const Time enough = std::max(world.at(world.started), ladder.server->created) + kFirstCall;
+    if (world.now >= enough)
+      ladder.status.stalled({"GUEST_UNREACHABLE", "CloudOperator",
+                             "the guest of server " + ladder.server->id +
+                                 " has not called in 15m: its console tells why. Deleting the server has it made again, "
+                                 "with the same volume and address"});
+    else
+      ladder.wake_at(enough);
     ladder.plan.status = ladder.status.build();
     return std::move(ladder.plan);
   }

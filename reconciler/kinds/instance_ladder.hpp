@@ -10,6 +10,7 @@ namespace trove {
 // A guest sends a heartbeat every 20 s; silent for longer than this it is unreachable. After a restart of our own it
 // gets the same time to call again before anything is said about it.
 inline constexpr Millis kGuestSilence{90'000};
+inline constexpr Millis kFirstCall{15 * 60'000};  // of a new server's guest
 
 inline constexpr std::string_view kCarried[] = {"endpoints",   "members",       "datastore",   "volume",
                                                 "restartWord", "bootstrapped",  "rootEnabled", "appliedParameters",

@@ -264,6 +264,21 @@ TEST_CASE("the status says what the guest's file system offers and keeps it whil
   CHECK(usable() == 1990);
 }
 
+TEST_CASE("a guest that never calls is said to be one, until it does") {
+  LoopWorld world;
+  world.guests_answer = false;
+  world.apply(kShop);
+  world.run(Millis{14 * 60'000});
+  CHECK(world.condition("DatabaseInstance", "orders-db", "Stalled") != "True");
+  world.run(Millis{3 * 60'000});
+  CHECK(world.condition("DatabaseInstance", "orders-db", "Stalled") == "True");
+  CHECK(world.cloud.servers().size() == 1);
+  world.guests_answer = true;
+  world.run(Millis{60'000});
+  CHECK(world.condition("DatabaseInstance", "orders-db", "Ready") == "True");
+  CHECK(world.condition("DatabaseInstance", "orders-db", "Stalled") != "True");
+}
+
 TEST_CASE("a flavor change waits for a restart under Manual and happens at once under Immediate") {
   LoopWorld world;
   world.apply(kShop);
