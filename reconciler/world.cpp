@@ -203,8 +203,10 @@ std::vector<const CloudVolume*> World::surplus_volumes(const std::string& uid, c
 }
 
 std::string World::doubt() const {
-  return inventory->trouble.empty() ? "the list does not have what was made; it is looked for directly"
-                                    : inventory->trouble;
+  if (!inventory->trouble.empty()) return inventory->trouble;
+  if (!inventory->servers_known || !inventory->volumes_known || !inventory->ports_known)
+    return "it has not been read yet";
+  return "the list does not have what was made; it is looked for directly";
 }
 
 int64_t World::flavor_ram_mib(const std::string& flavor) const {

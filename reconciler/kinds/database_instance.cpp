@@ -43,7 +43,7 @@ Plan plan_deletion(Ladder& ladder) {
     return act({RemoveObject{object.key(), object.meta().uid}, {}, Change::none},
                "observed only: nothing of it is touched");
   if (!world.inventory->servers_known || !world.inventory->ports_known || !world.inventory->volumes_known)
-    return ladder.unknown("the cloud could not be read: " + world.inventory->trouble);
+    return ladder.unknown("the cloud could not be read: " + world.doubt());
   const auto servers = world.servers_of(object.meta().uid);
   for (const Server* server : servers)
     if (server->status == Server::Status::unknown)
@@ -231,7 +231,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
   const Object& object = ladder.object;
   const World& world = ladder.world;
   if (!world.inventory->servers_known)
-    return ladder.unknown("the cloud's servers could not be read: " + world.inventory->trouble);
+    return ladder.unknown("the cloud's servers could not be read: " + world.doubt());
   const auto servers = world.servers_of(object.meta().uid);
   ladder.server = current_server(servers);
   for (const Server* surplus : servers)

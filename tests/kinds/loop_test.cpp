@@ -128,6 +128,18 @@ TEST_CASE("a list that cannot be read makes nothing absent") {
   CHECK(world.condition("DatabaseInstance", "orders-db", "Ready") == "True");
 }
 
+TEST_CASE("what is not known has a reason, before the first reading too") {
+  World world;
+  CHECK(world.doubt() == "it has not been read yet");
+  Inventory seen;
+  seen.servers_known = seen.volumes_known = seen.ports_known = true;
+  world.set_inventory(std::make_shared<Inventory>(seen));
+  CHECK(world.doubt().find("looked for directly") != std::string::npos);
+  seen.trouble = "Nova answers 503";
+  world.set_inventory(std::make_shared<Inventory>(seen));
+  CHECK(world.doubt() == "Nova answers 503");
+}
+
 TEST_CASE("a volume that vanished is never replaced by an empty one") {
   LoopWorld world;
   world.apply(kShop);
