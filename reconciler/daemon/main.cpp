@@ -146,7 +146,9 @@ int run(const Options& options) {
   {
     ThreadExecutor executor(kExecutorThreads);
     Loop loop(objects, (*site)->cloud(), *sealer, hub, executor, clock, rng, (*site)->loop_options());
+    Applier applier(objects, *sealer, rng, clock);
     Api service(ApiOptions{.objects = objects,
+                           .applier = applier,
                            .sealer = *sealer,
                            .rng = rng,
                            .clock = clock,
