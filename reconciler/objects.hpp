@@ -8,6 +8,9 @@
 //   /done/<uid>/<generation, 10 digits>        when reality was first as that generation says
 //   /event/<project>/<Kind>/<name>/<ms>-<n>    one Event
 //   /action/<ms>-<n>                           the append-only log of what was done to the cloud
+//   /took/<ms>-<n>                             how long an action took to have its effect: {action, ms, object}
+//   /plan/<project>/<id>/<piece>               a plan that is kept, sealed: see api/plan.cpp
+//   /once/<project>/<digest>                   the answer to a request with an idempotency key
 //   /ledger/<uid>/<role>/<incarnation>         intents of creates
 //   /join/<uid>/<role>/<incarnation>           guests that have joined: see api/joins.hpp
 //   /gone/<uid>                                {kind, project, name, policy, time} of an owner that was forgotten

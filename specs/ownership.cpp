@@ -168,7 +168,14 @@ bool erase_in(Value& at, const std::vector<std::string>& path, size_t i) {
   return true;
 }
 void erase_at(Value& whole, const std::string& pointer) {
-  if (const auto path = segments(pointer); path.size() > 2) erase_in(whole, path, 0);
+  if (const auto path = segments(pointer); path.size() > 1) erase_in(whole, path, 0);
+}
+
+// The field by which an item of a list is found: it has to go last.
+bool is_item_key(const std::string& pointer) {
+  const auto path = segments(pointer);
+  const auto key = path.size() > 1 ? item_key(path[path.size() - 2]) : std::nullopt;
+  return key && key->first == path.back();
 }
 
 bool owned_by_another(const Ownership& ownership, std::string_view manager, const std::string& pointer) {
@@ -216,11 +223,13 @@ class Merge {
       take(pointer, there == have.end() ? nullptr : there->second, *value);
     }
     if (taking_ == Taking::replace) {
-      for (const auto& [pointer, value] : have)
-        if (!want.contains(pointer)) give_up_all(pointer);
+      for (const bool keys : {false, true})
+        for (const auto& [pointer, value] : have)
+          if (!want.contains(pointer) && is_item_key(pointer) == keys) give_up_all(pointer);
     } else if (!who_.until.set()) {  // a break-glass edit only adds and changes
-      for (const auto& [pointer, line] : mine)
-        if (!want.contains(pointer)) give_up(pointer);
+      for (const bool keys : {false, true})
+        for (const auto& [pointer, line] : mine)
+          if (!want.contains(pointer) && is_item_key(pointer) == keys) give_up(pointer);
     } else {
       for (const auto& [pointer, line] : mine) who_.fields.emplace(pointer, line);
     }
@@ -413,9 +422,11 @@ Merged end_break_glass_of(const Resource& current, const Ownership& ownership, T
   std::vector<std::tuple<std::string, std::string, int>> returned;  // manager, pointer, line
   for (FieldOwner& ending : out.ownership.owners) {
     if (!ending.until.set() || ending.until > now) continue;
+    for (const bool keys : {false, true})
+      for (const auto& [pointer, was] : ending.displaced)
+        if (was.value.is_null() && is_item_key(pointer) == keys) erase_at(whole, pointer);
     for (const auto& [pointer, was] : ending.displaced) {
-      if (was.value.is_null()) erase_at(whole, pointer);
-      else set_at(whole, pointer, was.value);
+      if (!was.value.is_null()) set_at(whole, pointer, was.value);
       for (const auto& [manager, line] : was.owners) returned.emplace_back(manager, pointer, line);
     }
     ending.displaced.clear();

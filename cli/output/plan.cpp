@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 #include "cli/output/table.hpp"
+#include "specs/core/time.hpp"
 #include "specs/json.hpp"
 #include "specs/problem.hpp"
 
@@ -15,6 +16,8 @@ std::string shown(const Value& value) {
   std::string text = value.as_written();
   return text.empty() ? "\"\"" : printable(text, 100);
 }
+
+constexpr size_t kExpected = 20;  // "4m  p95 9m  n=57"
 
 std::string padded(std::string text, size_t width) {
   size_t have = characters(text);
@@ -86,16 +89,27 @@ std::string interruption(const Value& action) {
   return change + ": " + text;
 }
 
+std::string expectation(const Value& action) {
+  const Value& expected = action["expected"];
+  if (!expected.is_map()) return "no history yet";
+  const auto age = [&](const char* key) {
+    const int64_t ms = expected[key].int_or(0);
+    return ms < 1'000 ? std::to_string(ms) + "ms" : format_age(Millis{ms});
+  };
+  return age("p50Ms") + "  p95 " + age("p95Ms") + "  n=" + expected["n"].as_written();
+}
+
 void render_actions(const Value& plan, const PlanView& view, std::string& out) {
   const auto& actions = plan["actions"].items();
   if (actions.empty()) return;
   out += "\n" + view.style.strong("Actions") + "\n";
+  const bool any = std::any_of(actions.begin(), actions.end(), [](const Value& a) { return a["expected"].is_map(); });
   size_t step_width = 0, action_width = 0, object_width = 0, detail_width = 0;
   for (const Value& action : actions) {
     step_width = std::max(step_width, action["step"].as_written().size());
     action_width = std::max(action_width, characters(printable(action["action"].text())));
     object_width = std::max(object_width, characters(printable(action["object"].text())));
-    if (!interruption(action).empty())
+    if (any || !interruption(action).empty())
       detail_width = std::max(detail_width, characters(printable(action["detail"].text(), 200)));
   }
   for (const Value& action : actions) {
@@ -104,7 +118,8 @@ void render_actions(const Value& plan, const PlanView& view, std::string& out) {
     std::string line = "  " + std::string(step_width - step.size(), ' ') + step + "  " +
                        padded(printable(action["action"].text()), action_width) + "  " +
                        padded(printable(action["object"].text()), object_width) + "  " +
-                       padded(printable(action["detail"].text(), 200), interrupts.empty() ? 0 : detail_width);
+                       padded(printable(action["detail"].text(), 200), !any && interrupts.empty() ? 0 : detail_width);
+    if (any) line += "   " + view.style.faint(padded(expectation(action), kExpected));
     if (!interrupts.empty()) line += "   " + view.style.bad(interrupts);
     while (!line.empty() && line.back() == ' ') line.pop_back();
     out += line + '\n';
@@ -160,6 +175,9 @@ std::string render_plan(const Value& plan, const PlanView& view) {
   if (view.fields_only) return out;
 
   render_actions(plan, view, out);
+  if (const auto& list = plan["actions"].items();
+      !list.empty() && std::none_of(list.begin(), list.end(), [](const Value& a) { return a["expected"].is_map(); }))
+    out += "How long these take here: no history yet.\n";
   render_waiting(plan, view, out);
   if (!plan["complete"].bool_or(true)) {
     out += "\nThe plan stops early: some facts are not known yet" +

@@ -15,6 +15,7 @@
 
 #include "providers/http/server.hpp"
 #include "reconciler/api/api.hpp"
+#include "reconciler/daemon/break_glass_timer.hpp"
 #include "reconciler/daemon/site.hpp"
 #include "reconciler/loop/runner.hpp"
 #include "reconciler/simulate/rehearse.hpp"
@@ -147,6 +148,7 @@ int run(const Options& options) {
     ThreadExecutor executor(kExecutorThreads);
     Loop loop(objects, (*site)->cloud(), *sealer, hub, executor, clock, rng, (*site)->loop_options());
     Applier applier(objects, *sealer, rng, clock);
+    BreakGlassTimer break_glass(applier, clock);
     Api service(ApiOptions{.objects = objects,
                            .applier = applier,
                            .sealer = *sealer,

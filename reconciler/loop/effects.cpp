@@ -10,6 +10,13 @@ namespace {
 
 constexpr int kCommitTries = 3;
 
+std::string log_key(const char* log, Time now, Rng& rng, int number) {
+  char stamp[48];
+  std::snprintf(stamp, sizeof stamp, "%s%013lld-%012llx%02d", log, static_cast<long long>(now.ms),
+                static_cast<unsigned long long>(rng.next() >> 16), number % 100);
+  return stamp;
+}
+
 }  // namespace
 
 const Token* created_token(const CloudAction& action) {
@@ -159,6 +166,17 @@ Result<Revision> Loop::generate_secret(const GenerateSecret& generate) {
   return commit(std::move(txn));
 }
 
+// How long it took is remembered, in the transaction of the status that tells that it is over.
+void Loop::note_effect(const Key& key) {
+  const auto finished = durations_.ended(key, world_.steady);
+  if (!finished) return;
+  const Value entry = Value::map({{"project", key.project},
+                                  {"object", to_string(key)},
+                                  {"action", finished->action},
+                                  {"ms", static_cast<int64_t>(finished->took.count())}});
+  effect_ = Op{Op::Kind::put, log_key("/took/", world_.now, rng_, 0), dump_json(entry), 0};
+}
+
 // The append-only log of what was done to the cloud, and the events that people read.
 void Loop::record(const Done& done) {
   Txn txn;
@@ -178,10 +196,7 @@ void Loop::record(const Done& done) {
                                 {"result", item.outcome ? "ok" : std::string(to_string(item.outcome.error().code))}});
       if (item.outcome && !item.outcome->request_id.empty()) entry.set("requestId", item.outcome->request_id);
       if (!item.outcome) entry.set("error", item.outcome.error().message);
-      char stamp[48];
-      std::snprintf(stamp, sizeof stamp, "/action/%013lld-%012llx%02d", static_cast<long long>(world_.now.ms),
-                    static_cast<unsigned long long>(rng_.next() >> 16), number++ % 100);
-      txn.ops.push_back({Op::Kind::put, stamp, dump_json(entry), 0});
+      txn.ops.push_back({Op::Kind::put, log_key("/action/", world_.now, rng_, number++), dump_json(entry), 0});
     }
     // Object actions write their own event, with the object.
     if ((cloud || !item.outcome) && done.key.kind != kLeak)
@@ -223,6 +238,7 @@ void Loop::sweep() {
       if (!txn.ops.empty()) commit_later(std::move(txn));
     };
     trim("/action/", kMaxActionLog, 0);
+    trim("/took/", kMaxActionLog, 0);
     trim("/event/", 0, kMaxEventsPerObject);
     trim("/gone/", kMaxGone, 0);
   });

@@ -13,6 +13,7 @@
 #include "providers/patient.hpp"
 #include "reconciler/api/ports.hpp"
 #include "reconciler/guard/guard.hpp"
+#include "reconciler/loop/durations.hpp"
 #include "reconciler/loop/executor.hpp"
 #include "reconciler/loop/hub.hpp"
 #include "reconciler/loop/leader.hpp"
@@ -122,8 +123,9 @@ class Loop final : public PlanSource, public LoopStatus {
   void record_again(const Token& token);
   void commit_ledger(Txn txn, std::vector<Token> tokens);  // fenced; written again when the store refuses
   void commit_later(Txn txn);                              // fenced, without waiting; for what may be lost
-  Value plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
-                     const std::vector<Key>& removed);
+  void note_effect(const Key& key);  // what was on its way for it has come about
+  Value plan_to_json(const std::string& project, World world, const Durations& durations,
+                     const std::vector<Resource>& proposed, const std::vector<Key>& removed);
 
   Objects& objects_;
   PatientCloud cloud_;
@@ -151,6 +153,8 @@ class Loop final : public PlanSource, public LoopStatus {
   uint64_t led_ = 0;  // the epoch in which we led at the last step; 0 = we did not
   Guardian guard_;
   Verifiers verifiers_;
+  Durations durations_;
+  std::optional<Op> effect_;  // stored with the next status: how long an action took to have its effect
   KeyQueue queue_;
   std::map<Key, KeyState> states_;
   std::map<std::string, size_t> owner_digests_;  // uid -> hash of what the inventory says of it

@@ -6,20 +6,29 @@
 namespace trove {
 namespace {
 
-Value step_to_value(const PreviewStep& step, int64_t number) {
+// What a step of a guest costs is not known by itself; its document is worked through as a whole.
+std::string timed_as(const std::string& action) {
+  return action.starts_with("guest.") ? "guest.document.put" : action;
+}
+
+Value step_to_value(const PreviewStep& step, int64_t number, const Durations& durations) {
   Value value = Value::map({{"step", number},
                             {"object", to_string(step.object)},
                             {"action", step.action},
                             {"detail", step.detail},
                             {"change", to_string(step.change)}});
   if (!step.interrupts.empty()) value.set("interrupts", step.interrupts);
+  if (const auto expected = durations.expected(timed_as(step.action)))
+    value.set("expected", Value::map({{"p50Ms", expected->p50.count()},
+                                      {"p95Ms", expected->p95.count()},
+                                      {"n", static_cast<int64_t>(expected->n)}}));
   return value;
 }
 
-Value preview_to_value(const Preview& preview, Value plan) {
+Value preview_to_value(const Preview& preview, const Durations& durations, Value plan) {
   Value actions = Value::list();
   int64_t number = 0;
-  for (const PreviewStep& step : preview.steps) actions.push_back(step_to_value(step, ++number));
+  for (const PreviewStep& step : preview.steps) actions.push_back(step_to_value(step, ++number, durations));
   Value waiting = Value::list();
   for (const PreviewWait& wait : preview.waits)
     waiting.push_back(
@@ -79,12 +88,15 @@ World Loop::snapshot() {
 
 Result<Value> Loop::plan(const std::string& project, const std::vector<Resource>& proposed,
                          const std::vector<Key>& removed) {
-  World world = snapshot();
-  return plan_to_json(project, std::move(world), proposed, removed);
+  std::unique_lock lock(world_mutex_);
+  World world = world_;
+  const Durations durations = durations_;
+  lock.unlock();
+  return plan_to_json(project, std::move(world), durations, proposed, removed);
 }
 
-Value Loop::plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
-                         const std::vector<Key>& removed) {
+Value Loop::plan_to_json(const std::string& project, World world, const Durations& durations,
+                         const std::vector<Resource>& proposed, const std::vector<Key>& removed) {
   world.failures.clear();  // a plan says what would be done, not when it is tried again
   std::set<Key> near;
   for (const Resource& wanted : proposed)
@@ -177,18 +189,21 @@ Value Loop::plan_to_json(const std::string& project, World world, const std::vec
   for (const Key& key : keys)
     for (const Key& affected : world.affected_by(key)) start.insert(affected);
   plan.set("facts", std::move(facts));
-  return preview_to_value(preview(std::move(world), {start.begin(), start.end()}), std::move(plan));
+  return preview_to_value(preview(std::move(world), {start.begin(), start.end()}), durations, std::move(plan));
 }
 
 Result<Value> Loop::plan_of(const Key& key) {
-  World world = snapshot();
+  std::unique_lock lock(world_mutex_);
+  World world = world_;
+  const Durations durations = durations_;
+  lock.unlock();
   if (!world.find(key)) return fail(Code::not_found, to_string(key) + " does not exist");
   const std::vector<Key> keys = world.affected_by(key);
   Value plan = Value::map({{"project", key.project},
                            {"object", to_string(key)},
                            {"revision", std::to_string(objects_.store().revision())},
                            {"observedAt", format_time(world.inventory->as_of)}});
-  return preview_to_value(preview(std::move(world), keys), std::move(plan));
+  return preview_to_value(preview(std::move(world), keys), durations, std::move(plan));
 }
 
 }  // namespace trove

@@ -54,6 +54,7 @@ void Loop::reconcile(const Key& key) {
   Plan plan = plan_object(*object, world_);
   // What failed has been done all the same (its answer was lost), or is not wanted any more.
   if (plan.actions.empty() && !plan.keep_status && world_.failures.erase(key) > 0) plan = plan_object(*object, world_);
+  if (!plan.keep_status && (!plan.actions.empty() || plan.waiting_reason.empty())) note_effect(key);
   if (plan.wake) {
     const Millis in = std::max(Millis{1}, *plan.wake - world_.now);
     queue_.add(key, Priority::resync, clock_.monotonic() + in);
@@ -92,6 +93,7 @@ void Loop::reconcile(const Key& key) {
       guest.document = put->document;
       guest.document_digest = std::move(*digest);
       ++actions_;
+      durations_.began(key, "guest.document.put", world_.steady);
       queue_.add(key, Priority::event, Millis{0});
       for (const Key& referrer : world_.referrers(key)) queue_.add(referrer, Priority::event, Millis{0});
       continue;
@@ -107,6 +109,7 @@ void Loop::reconcile(const Key& key) {
     }
     write_status(*object, std::move(plan.status));
   }
+  effect_.reset();
   if (actions.empty()) return;
   if (std::any_of(actions.begin(), actions.end(), stored_first) && !is_stored(key))
     hold(key);
@@ -145,12 +148,15 @@ void Loop::take(Done done) {
     }
     if (item.outcome) {
       ++actions_;
+      if (std::holds_alternative<CloudAction>(item.action.effect))
+        durations_.began(done.key, std::string(action_name(item.action)), world_.steady - item.took);
       log::info("done", {{"key", to_string(done.key)},
                          {"action", action_name(item.action)},
                          {"detail", describe(item.action)},
                          {"took_ms", item.took.count()}});
     } else {
       failed = true;
+      durations_.failed(done.key);
       note_failure(done.key, item.action, item.outcome.error());
     }
   }

@@ -2,6 +2,7 @@
 #include "reconciler/loop/loop.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "specs/core/log.hpp"
 #include "specs/json.hpp"
@@ -111,6 +112,11 @@ Result<void> Loop::load_memory() {
                     value["policy"].text() == "Delete"};
   });
   if (!owners) return owners;
+  durations_ = {};
+  auto took = each("/took/", [&](const std::string&, const Value& value) {
+    durations_.add(value["action"].text(), Millis{value["ms"].int_or(0)});
+  });
+  if (!took) return took;
   world_.ledger = std::make_shared<Ledger>(std::move(ledger));
   world_.gone = std::move(gone);
   return {};
@@ -199,6 +205,7 @@ void Loop::write_status(const Object& object, Value status) {
   updated->resource.status = std::move(status);
   const Key key = object.key();
   objects_.stage_status(txn, updated->resource);
+  if (effect_) txn.ops.push_back(*std::exchange(effect_, std::nullopt));
   world_.put(std::move(updated));
   save_status(key, std::move(txn));
   // Its own key as well: a plan reads its last status, and may have more to do now.

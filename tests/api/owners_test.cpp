@@ -39,13 +39,13 @@ http::Response apply_file(Fixture& f, const std::string& file, const std::string
 
 TEST_CASE("a field of another manager is refused with its file and line, and taken with force") {
   Fixture f;
-  REQUIRE(apply_file(f, "prod/orders.yaml", instance("orders"), "?fieldManager=git:shop").status == 200);
+  REQUIRE(apply_file(f, "prod/orders.yaml", instance("orders"), "?fieldManager=release").status == 200);
   const std::string partial =
       "apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\nspec: {flavor: db.large}\n";
   auto refused = f.apply(partial, "?fieldManager=jana");
   CHECK(refused.status == 409);
   CHECK(code_of(refused) == "CONFLICT");
-  CHECK(problem(refused) == "spec.flavor: managed by git:shop (prod/orders.yaml:5)");
+  CHECK(problem(refused) == "spec.flavor: managed by release (prod/orders.yaml:5)");
   CHECK(f.stored("DatabaseInstance", "orders")->spec["flavor"].text() == "db.small");
   CHECK(result(f.apply(partial, "?fieldManager=jana&force=true")) == "configured");
   const auto stored = f.stored("DatabaseInstance", "orders");
@@ -70,12 +70,12 @@ TEST_CASE("a document that names some fields only needs an object to lie over") 
 
 TEST_CASE("owners are shown when asked for, and go with their object") {
   Fixture f;
-  apply_file(f, "a.yaml", instance("orders"), "?fieldManager=git:shop&set=shop");
+  apply_file(f, "a.yaml", instance("orders"), "?fieldManager=release&set=shop");
   CHECK(json_of(f.at("GET", "/databaseinstances/orders")).at_path("metadata.managedFields").is_null());
   const Value object = json_of(f.at("GET", "/databaseinstances/orders?managedFields=true"));
   const Value& owners = object.at_path("metadata.managedFields");
   REQUIRE(owners.size() == 1);
-  CHECK(owners.items()[0]["manager"].text() == "git:shop");
+  CHECK(owners.items()[0]["manager"].text() == "release");
   CHECK(owners.items()[0]["file"].text() == "a.yaml");
   CHECK(owners.items()[0]["fields"]["/spec/flavor"].int_or(0) == 5);
   CHECK(object.at_path("metadata.set").text() == "shop");
@@ -92,7 +92,7 @@ TEST_CASE("owners are shown when asked for, and go with their object") {
 
 TEST_CASE("PUT replaces everything, whoever owned it, and owns it then") {
   Fixture f;
-  f.apply(instance("orders", "mariadb", "rootAccess: true"), "?fieldManager=git:shop");
+  f.apply(instance("orders", "mariadb", "rootAccess: true"), "?fieldManager=release");
   auto object = json_of(f.at("GET", "/databaseinstances/orders"));
   object.find("spec")->erase("rootAccess");
   object.find("spec")->set("flavor", "db.large");
@@ -100,13 +100,13 @@ TEST_CASE("PUT replaces everything, whoever owned it, and owns it then") {
   const auto stored = f.stored("DatabaseInstance", "orders");
   CHECK(stored->spec["rootAccess"].is_null());
   CHECK(stored->spec["flavor"].text() == "db.large");
-  CHECK(f.apply(instance("orders"), "?fieldManager=git:shop").status == 409);
+  CHECK(f.apply(instance("orders"), "?fieldManager=release").status == 409);
 }
 
 TEST_CASE("prune removes what left the set and nothing else") {
   Fixture f;
   const std::string group = "---\napiVersion: trove/v1alpha1\nkind: ConfigurationGroup\nmetadata: {name: tuning}\n"
-                            "spec: {datastore: {type: mariadb}}\n";
+                            "spec: {datastore: {type: mariadb}, parameters: {max_connections: 50}}\n";
   f.apply(instance("bystander") + database("alone", "bystander"));
   REQUIRE(f.apply(instance("orders") + database("one", "orders") + database("two", "orders") + group, "?set=shop").status ==
           200);
@@ -173,7 +173,7 @@ TEST_CASE("an object is in one set, and moves only when told to") {
 
 TEST_CASE("break-glass takes a field for a while; then it goes back by itself") {
   Fixture f;
-  f.apply(instance("orders"), "?fieldManager=git:shop");
+  f.apply(instance("orders"), "?fieldManager=release");
   const std::string hot =
       "apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\nspec: {flavor: db.large}\n";
   CHECK(f.apply(hot, "?breakGlass=9d").status == 400);
@@ -182,7 +182,7 @@ TEST_CASE("break-glass takes a field for a while; then it goes back by itself") 
   REQUIRE(f.apply(hot, "?breakGlass=4h").status == 200);
   CHECK(told);
   CHECK(f.stored("DatabaseInstance", "orders")->spec["flavor"].text() == "db.large");
-  auto held = f.apply(instance("orders"), "?fieldManager=git:shop");
+  auto held = f.apply(instance("orders"), "?fieldManager=release");
   CHECK(result(held) == "unchanged");
   CHECK(json_of(held)["results"].items()[0]["warnings"].size() == 1);
   CHECK(*f.applier.end_break_glass() == f.clock.wall() + Millis{4 * 3'600'000});
@@ -199,7 +199,7 @@ TEST_CASE("break-glass takes a field for a while; then it goes back by itself") 
 
 TEST_CASE("what cannot go back stays when break-glass ends, and an event says so") {
   Fixture f;
-  f.apply(instance("orders"), "?fieldManager=git:shop");
+  f.apply(instance("orders"), "?fieldManager=release");
   REQUIRE(f.apply("apiVersion: trove/v1alpha1\nkind: DatabaseInstance\nmetadata: {name: orders}\nspec: {volume: {size: 9}}\n",
                   "?breakGlass=1h")
               .status == 200);
