@@ -5,9 +5,6 @@
 namespace trove::decoding {
 namespace {
 
-// By which of its fields an item of a list is told from the others; "" = items have no names.
-std::string_view key_of_list(std::string_view path) { return path == "grants" ? "on" : ""; }
-
 Complaint unknown(const std::string& segment, const std::string& where, const std::vector<std::string_view>& there) {
   Complaint out{quote(segment) + " is not in " + where, {}};
   if (const std::string near = nearest(segment, there); !near.empty())
@@ -41,18 +38,8 @@ Complaint check_pointer(const Kind& kind, const Value& spec, std::string_view po
       if (!value->find(segment)) return unknown(segment, where, there);
       if (i + 1 < segments->size()) return {"there is nothing below " + where + "." + printable(segment), {}};
       return {};
-    } else if (node->is(FieldType::list) && !key_of_list(node->field->path).empty()) {
-      const std::string_view key = key_of_list(node->field->path);
-      const Value* item = nullptr;
-      for (const Value& one : value->items()) {
-        there.push_back(one[key].text());
-        if (one[key].text() == segment) item = &one;
-      }
-      if (!item) return unknown(segment, where, there);
-      node = &node->item();
-      value = item;
     } else if (node->is(FieldType::list)) {
-      return {"items of " + where + " have no names: name the whole list", {}};
+      return {"items of " + where + " cannot be named one by one: name the whole list", {}};
     } else {
       return {"there is nothing below " + where, {}};
     }

@@ -129,6 +129,11 @@ Attempt<http::Response> Api::route(const http::Request& request, const http::Rea
     if (path == "/leaks") return when({"GET"}, [&] { return leaks(); });
     return when({"GET"}, [&] { return metrics(); });
   }
+  if (path == "/apis/trove/v1alpha1/drift") {
+    auto caller = authenticate(request);
+    if (!caller) return tl::unexpected(caller.error());
+    return when({"GET"}, [&] { return drift(caller->project); });
+  }
   std::vector<std::string> parts = split(path);
   if (parts.size() > std::size(kBase) && std::equal(std::begin(kBase), std::end(kBase), parts.begin())) {
     return route_project(request, {parts.begin() + std::size(kBase), parts.end()});
@@ -155,6 +160,10 @@ Attempt<http::Response> Api::route_project(const http::Request& request, const s
   if (parts.size() == 2 && (parts[1] == "apply" || parts[1] == "plan")) {
     if (auto allowed = only(request, {"POST"}); !allowed) return tl::unexpected(allowed.error());
     return parts[1] == "apply" ? apply(call) : plan(call);
+  }
+  if (parts.size() == 2 && parts[1] == "drift") {
+    if (auto allowed = only(request, {"GET"}); !allowed) return tl::unexpected(allowed.error());
+    return drift(call.project);
   }
   const Kind* kind = find_kind(parts[1]);
   if (!kind || kind->plural != parts[1]) {

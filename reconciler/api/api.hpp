@@ -77,6 +77,9 @@ class Api {
   Attempt<http::Response> history(const Call& call, const Kind& kind, const std::string& name);
   Attempt<Resource> existing(const Key& key);
 
+  // drift.cpp
+  Attempt<http::Response> drift(const std::string& project);
+
   // watch.cpp
   Attempt<http::Response> watch(const Call& call, const Kind& kind);
 

@@ -101,8 +101,8 @@ void add_common_block(std::vector<Field>& fields, std::string_view default_delet
                     .max = 64});
   fields.push_back({.path = "ignoreDrift[]",
                     .doc =
-                        "A field, as /volume/size; a key of a map, as /parameters/max_connections; an item of a list "
-                        "by its key, as /grants/orders.*. A slash in a key is written ~1, a tilde ~0.",
+                        "A field, as /volume/size, with all below it; a key of a map, as /parameters/max_connections; a whole "
+                        "list, as /grants. A slash in a key is written ~1, a tilde ~0.",
                     .change = Change::none,
                     .min = 2,
                     .max = 512});

@@ -21,6 +21,9 @@ struct Memory {
   struct Item {
     std::string digest;
     std::map<std::string, std::string> facets;
+    std::map<std::string, std::string> wanted;  // field ("/password") to a hash of what was asked for it
+    int repairs = 0;                            // within an hour from `first_repair`
+    Time first_repair;
     friend bool operator==(const Item&, const Item&) = default;
   };
   std::map<std::string, Item> items;
