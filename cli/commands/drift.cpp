@@ -1,30 +1,12 @@
+#include <algorithm>
 #include "cli/api.hpp"
 #include "cli/command.hpp"
 #include "cli/names.hpp"
+#include "cli/output/columns.hpp"
 #include "cli/output/data.hpp"
 #include "cli/output/table.hpp"
-#include "specs/json.hpp"
-#include "specs/problem.hpp"
 
 namespace trove::cli {
-namespace {
-
-constexpr size_t kMostCell = 60;
-
-std::string cell(const Value& value) {
-  std::string text = value.is_list() || value.is_map() ? dump_json(value) : value.as_written();
-  return printable(text.empty() ? "-" : text, kMostCell);
-}
-
-std::string policy(const Value& row) {
-  std::string text = row["policy"].text();
-  if (const std::string& in = row["correctsIn"].text(); !in.empty()) text += in == "0s" ? " now" : " in " + in;
-  if (const std::string& wait = row["waitsFor"].text(); !wait.empty()) text += ": " + wait;
-  return printable(text, 200);
-}
-
-}  // namespace
-
 Try<int> run_drift(Context& context) {
   auto output = output_of(context, {Format::json, Format::yaml});
   if (!output) return tl::unexpected(output.error());
@@ -62,11 +44,10 @@ Try<int> run_drift(Context& context) {
   Table table{{"PROJECT", "OBJECT", "PATH", "DESIRED", "ACTUAL", "BY", "SINCE", "POLICY"}, {}};
   for (const Value& row : shown.items()) {
     const Kind* kind = find_kind(row["kind"].text());
-    const auto since = parse_time(row["since"].text());
-    table.rows.push_back({row["project"].text(),
-                          (kind ? std::string(kind->short_name) : row["kind"].text()) + "/" + row["name"].text(),
-                          cell(row["path"]), cell(row["desired"]), cell(row["actual"]), cell(row["by"]),
-                          since ? format_age(context.clock.wall() - *since) : "-", policy(row)});
+    std::vector<std::string> cells = drift_cells(row, context.clock.wall());
+    const std::string object = (kind ? std::string(kind->short_name) : row["kind"].text()) + "/" + row["name"].text();
+    cells.insert(cells.begin(), {row["project"].text(), object});
+    table.rows.push_back(std::move(cells));
   }
   print(context.out, table, !context.args.has("no-headers"));
   return kDifferences;

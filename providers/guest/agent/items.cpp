@@ -129,8 +129,9 @@ void Items::judge(Work& work, const Document& document) {
       return;
     }
     Memory::Item& item = known->second;
-    const bool often = item.repairs > kMostRepairs ||
-                       (item.repairs == kMostRepairs && clock_.wall() - item.first_repair < kRepairWindow);
+    const bool often = item.repaired == work.difference &&
+                       (item.repairs > kMostRepairs ||
+                        (item.repairs == kMostRepairs && clock_.wall() - item.first_repair < kRepairWindow));
     if (work.drift == Drift::report || often) {
       work.state.state = "Drifted";
       work.state.message = work.difference;
@@ -168,10 +169,11 @@ void Items::judge(Work& work, const Document& document) {
 
 void Items::settle(Work& work, const std::optional<Facets>& facets) {
   if (!facets) return note_failure(work, {Code::unavailable, "it is not there right after it was made"});
-  Memory::Item item{work.digest, hashed(*facets), work.wanted, 0, {}};
+  Memory::Item item{work.digest, hashed(*facets), work.wanted, {}, 0, {}};
   if (work.need == Need::repair) {
     const Memory::Item& before = memory_.items[work.key];
-    const bool going_on = before.repairs > 0 && clock_.wall() - before.first_repair < kRepairWindow;
+    const bool going_on = before.repaired == work.difference && clock_.wall() - before.first_repair < kRepairWindow;
+    item.repaired = work.difference;
     item.repairs = going_on ? before.repairs + 1 : 1;
     item.first_repair = going_on ? before.first_repair : clock_.wall();
   }

@@ -46,7 +46,8 @@ Memory load_memory(const std::string& path) {
   m.settled = v["settled"].bool_or(false);
   for (const auto& member : v["items"].members()) {
     m.items[member.key] = {member.value["digest"].text(), texts_from(member.value["facets"]),
-                           texts_from(member.value["wanted"]), static_cast<int>(member.value["repairs"].int_or(0)),
+                           texts_from(member.value["wanted"]), member.value["repaired"].text(),
+                           static_cast<int>(member.value["repairs"].int_or(0)),
                            Time{member.value["firstRepair"].int_or(0)}};
   }
   m.persisted = texts_from(v["persisted"]);
@@ -72,6 +73,7 @@ Result<void> save_memory(const std::string& path, const Memory& m) {
                                        Value::map({{"digest", item.digest},
                                                    {"facets", texts(item.facets)},
                                                    {"wanted", texts(item.wanted)},
+                                                   {"repaired", item.repaired},
                                                    {"repairs", item.repairs},
                                                    {"firstRepair", item.first_repair.ms}}),
                                        {}});

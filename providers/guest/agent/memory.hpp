@@ -22,7 +22,8 @@ struct Memory {
     std::string digest;
     std::map<std::string, std::string> facets;
     std::map<std::string, std::string> wanted;  // field ("/password") to a hash of what was asked for it
-    int repairs = 0;                            // within an hour from `first_repair`
+    std::string repaired;                       // what was put back last: "was changed by someone (grants)"
+    int repairs = 0;                            // of that, within an hour from `first_repair`
     Time first_repair;
     friend bool operator==(const Item&, const Item&) = default;
   };
