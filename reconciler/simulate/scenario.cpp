@@ -132,7 +132,7 @@ std::vector<Scenario> make() {
                                                policy)) ;
   };
   Deed report = watched("Report"), ignore = watched("Ignore"), correct = watched("Correct");
-  ignore.at = Millis{40'000}, correct.at = Millis{70'000};
+  ignore.at = Millis{60'000}, correct.at = Millis{150'000};
   all.push_back({"watched",
                  "what others change is reported, then ignored, then put back: the end is the same",
                  {report, ignore, correct}});

@@ -101,8 +101,10 @@ void SimWorld::plant_foreign() {
 
 // What is reported or ignored stays as somebody made it, for as long as the spec stays as it is.
 void SimWorld::watch_opened(const std::string& port, const std::string& uid, const std::vector<std::string>& before) {
-  // A call that is under way may arrive all the same.
-  if (schedule_.has(Kind::late) || schedule_.has(Kind::duplicate) || schedule_.has(Kind::pause)) return;
+  // A person's own change that is under way may arrive all the same.
+  if (schedule_.has(Kind::user_edit) &&
+      (schedule_.has(Kind::late) || schedule_.has(Kind::duplicate) || schedule_.has(Kind::pause)))
+    return;
   const auto owner = [this, uid]() -> const Resource* {
     for (const auto& [key, resource] : facts_.stored)
       if (resource.metadata.uid == uid) return &resource;

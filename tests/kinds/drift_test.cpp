@@ -48,7 +48,8 @@ struct Bed : LoopWorld {
   // "Warning keystone:kim /flavor: …"
   std::vector<std::string> drift_events() {
     std::vector<std::string> out;
-    for (const Event& event : *objects->events({"p", "DatabaseInstance", "db"}, 1000))
+    const auto events = *objects->events({"p", "DatabaseInstance", "db"}, 1000);
+    for (const Event& event : events)
       if (event.action == "drift") out.push_back(event.type + " " + event.by + " " + event.message);
     return out;
   }
