@@ -199,6 +199,9 @@ Try<Value> Api::reveal(const std::string& secret) {
 }
 Try<Value> Api::version() { return send("GET", "/version", nullptr); }
 Try<Value> Api::leaks() { return send("GET", "/leaks", nullptr); }
+Try<Value> Api::drift(bool all_projects) {
+  return send("GET", all_projects ? "/apis/trove/v1alpha1/drift" : base() + "/drift", nullptr);
+}
 
 Try<void> Api::watch(const Kind& kind, const std::string& revision, const std::function<bool(const Value&)>& on_line) {
   http::Call call;

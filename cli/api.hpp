@@ -48,6 +48,7 @@ class Api {
   Try<Value> reveal(const std::string& secret);
   Try<Value> version();
   Try<Value> leaks();
+  Try<Value> drift(bool all_projects);   // every project that the token sees
   // Calls `on_line` for each line of the stream until it returns false or the stream ends. A failure before the first
   // line is returned as such; a stream that breaks off later returns `unavailable` too: list again, then go on.
   Try<void> watch(const Kind& kind, const std::string& revision, const std::function<bool(const Value&)>& on_line);

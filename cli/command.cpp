@@ -50,6 +50,7 @@ const Flag kSeed{"seed", 0, "N", "of the first schedule (default 1)"};
 const Flag kSchedule{"schedule", 0, "TEXT", "one run of exactly these faults: 'crash 17; late 2 800'"};
 const Flag kTrace{"trace", 0, "", "one run, with everything that happens in it"};
 const Flag kJsonOutput{"output", 'o', "FORMAT", "json", Expect::choice, {"json"}};
+const Flag kAllProjects{"all-projects", 'A', "", "of every project that the token may see"};
 const Flag kClientOnly{"client", 0, "", "do not ask the server"};
 
 const std::vector<Flag> kServer{
@@ -130,6 +131,15 @@ std::vector<Command> make() {
   all.push_back({.name = "blame", .group = look, .words = "KIND/NAME",
                  .summary = "The spec, and who wrote each line of it where and when",
                  .flags = with_server({kNoHeaders, kDataOutput}), .expect = Expect::object, .run = run_blame});
+  all.push_back({.name = "drift", .group = look, .words = "[KIND/NAME…]",
+                 .summary = "What was changed outside, by whom, and what is done about it",
+                 .details =
+                     "Exit status 0: nothing. 1: something has drifted. Whether it is put back, reported or left alone\n"
+                     "is said by spec.drift and, field by field, by spec.ignoreDrift. BY is known where the cloud keeps\n"
+                     "a record: of servers, not of volumes, ports or what happens inside an engine.\n\n"
+                     "  trovectl drift -A\n  trovectl drift inst/orders-db -o json",
+                 .flags = with_server({kAllProjects, kNoHeaders, kDataOutput}),
+                 .expect = Expect::object, .run = run_drift});
   all.push_back({.name = "leaks", .group = look, .words = "",
                  .summary = "Things in the cloud with trove's mark that belong to nobody",
                  .details =

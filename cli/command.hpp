@@ -54,6 +54,7 @@ Try<int> run_describe(Context&);
 Try<int> run_diff(Context&);
 Try<int> run_events(Context&);
 Try<int> run_leaks(Context&);
+Try<int> run_drift(Context&);
 Try<int> run_explain(Context&);
 Try<int> run_get(Context&);
 Try<int> run_history(Context&);

@@ -140,6 +140,7 @@ std::string_view action_name(const CloudAction& action) {
                         [](const AttachVolume&) { return "nova.volume.attach"; },
                         [](const DetachVolume&) { return "nova.volume.detach"; },
                         [](const DeleteStoredObject&) { return "swift.object.delete"; },
+                        [](const ExplainServer&) { return "nova.server.explain"; },
                     },
                     action);
 }
@@ -167,6 +168,7 @@ std::string describe(const CloudAction& action) {
           [](const AttachVolume& a) { return "volume " + a.id + " to server " + a.server_id; },
           [](const DetachVolume& a) { return "volume " + a.id + " from server " + a.server_id; },
           [](const DeleteStoredObject& a) { return "stored object " + a.key; },
+          [](const ExplainServer& a) { return "server " + a.id + ", who changed " + a.path; },
       },
       action);
 }

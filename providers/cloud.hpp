@@ -128,15 +128,26 @@ struct DeleteServer  { Token token; std::string id; };
 struct AttachVolume  { Token token; std::string id, server_id; };
 struct DetachVolume  { Token token; std::string id, server_id; };
 struct DeleteStoredObject { std::string key; };
+// Reads: who did what to the server, by the cloud's own record. `path` and `actual` are what the asker wants to know of.
+struct ExplainServer { Token token; std::string id, path, actual; };
 using CloudAction = std::variant<CreatePort, UpdatePort, DeletePort, CreateVolume, ExtendVolume, DeleteVolume, CreateServer,
                                  StartServer, ResizeServer, ConfirmResize, DeleteServer, AttachVolume, DetachVolume,
-                                 DeleteStoredObject>;
+                                 DeleteStoredObject, ExplainServer>;
 std::string_view action_name(const CloudAction& action);     // "nova.server.create" "cinder.volume.extend" …
 std::string describe(const CloudAction& action);             // "orders-db-0 flavor db.small, port …": for people
 
+// One line of a server's record, in Nova's words.
+struct ServerDeed {
+  std::string action;            // "create" "resize" "stop" …
+  std::string user;              // its id; "" = not told
+  std::string request_id;
+  Time started;
+  friend bool operator==(const ServerDeed&, const ServerDeed&) = default;
+};
 struct Outcome {
   std::string id;                // of what was created, when there is one
   std::string request_id;        // the cloud's, when it has one
+  std::vector<ServerDeed> deeds = {};  // of ExplainServer; empty where the cloud does not tell
 };
 
 // How often a service of the cloud was asked since the start: for figures.

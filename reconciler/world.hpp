@@ -87,6 +87,12 @@ struct KeyHash {
   }
 };
 
+// What the cloud told of a server's fact that was changed outside; forgotten when the fact changes again.
+struct Explained {
+  std::string actual;
+  std::vector<ServerDeed> deeds;  // empty: it does not tell
+};
+
 // Of a volume that holds nothing: cinder will take its deletion.
 bool disposable(CloudVolume::Status status);
 
@@ -106,6 +112,7 @@ class World {
   std::shared_ptr<const Ledger> ledger = std::make_shared<Ledger>();
   std::shared_ptr<const std::map<std::string, Gone>> gone = std::make_shared<std::map<std::string, Gone>>();  // by uid
 
+  std::map<std::pair<std::string, std::string>, Explained> explained;  // by server id and path
   std::map<std::string, Leak> leaks;  // by id
   // Servers and ports that have leaked go after this long; nullopt: nothing does, it is only reported. Volumes never do.
   std::optional<Millis> remove_leaks_after;

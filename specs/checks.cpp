@@ -180,6 +180,7 @@ void check_resource(const Resource& resource, const Value& located_spec, Problem
   if (!kind || !located_spec.is_map()) return;
   Sink sink(problems);
   Check check{resource, located_spec, sink};
+  check_ignore_drift(*kind, located_spec, sink);
   const Trail root;
   check_exclusive(field_tree(*kind), located_spec, root.member("spec"), sink);
   if (kind->name == "DatabaseInstance") check_instance(check);

@@ -64,6 +64,9 @@ std::string words(const std::vector<std::string_view>& values);   // "Retain, De
 
 void decode_metadata(const Value& document, const Kind& kind, std::string_view project, Metadata& out, Sink& sink);
 
+// That every pointer of ignoreDrift names something that this kind has; in ignore_drift.cpp.
+void check_ignore_drift(const Kind& kind, const Value& located_spec, Sink& sink);
+
 // What product plans but this release does not have: said instead of "unknown field". `path` is below spec and without
 // "[]". "" = not known either.
 std::string unsupported_field(std::string_view kind, std::string_view path);

@@ -11,7 +11,6 @@ struct Planned {
   std::string_view path;
 };
 constexpr Planned kPlanned[] = {
-    {"", "ignoreDrift"},
     {"DatabaseInstance", "autoGrow"},
     {"DatabaseInstance", "availabilityZone"},
     {"DatabaseInstance", "region"},

@@ -86,7 +86,7 @@ void describe(Context& context, Api& api, const Target& target, const Value& obj
 
   Value status = object["status"];
   Value members = status["members"];
-  for (const char* shown_elsewhere : {"conditions", "members", "observedGeneration"}) status.erase(shown_elsewhere);
+  for (const char* shown_elsewhere : {"conditions", "members", "observedGeneration", "drift", "inSync", "corrections"}) status.erase(shown_elsewhere);
   if (!status.empty()) {
     section(context, style, "Status");
     tree(context, status, 2);
@@ -102,6 +102,12 @@ void describe(Context& context, Api& api, const Target& target, const Value& obj
       }
       table.rows.push_back(std::move(row));
     }
+    indented(context, table);
+  }
+  if (const Value& drift = object.at_path("status.drift"); !drift.empty()) {
+    section(context, style, "Drift");
+    Table table{{"PATH", "DESIRED", "ACTUAL", "BY", "SINCE", "POLICY"}, {}};
+    for (const Value& entry : drift.items()) table.rows.push_back(drift_cells(entry, now));
     indented(context, table);
   }
   auto conditions = conditions_of(object["status"]);

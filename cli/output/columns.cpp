@@ -4,10 +4,14 @@
 #include <cstdio>
 #include <functional>
 #include "cli/names.hpp"
+#include "specs/json.hpp"
+#include "specs/problem.hpp"
 #include "specs/resource.hpp"
 
 namespace trove::cli {
 namespace {
+
+constexpr size_t kMostDriftCell = 60;
 
 struct Column {
   const char* title;
@@ -208,6 +212,19 @@ Table table_of(const Kind& kind, const std::vector<Value>& objects, Time now, Co
   Table table{columns_of(kind, options), {}};
   for (const Value& object : objects) table.rows.push_back(row_of(kind, object, now, options));
   return table;
+}
+
+std::vector<std::string> drift_cells(const Value& entry, Time now) {
+  const auto cell = [](const Value& value) {
+    const std::string text = value.is_list() || value.is_map() ? dump_json(value) : value.as_written();
+    return printable(text.empty() ? "-" : text, kMostDriftCell);
+  };
+  std::string policy = entry["policy"].text();
+  if (const std::string& in = entry["correctsIn"].text(); !in.empty()) policy += in == "0s" ? " now" : " in " + in;
+  if (const std::string& wait = entry["waitsFor"].text(); !wait.empty()) policy += ": " + wait;
+  const auto since = parse_time(entry["since"].text());
+  return {cell(entry["path"]), cell(entry["desired"]), cell(entry["actual"]), cell(entry["by"]),
+          since ? format_age(now - *since) : "-",  printable(policy, 200)};
 }
 
 }  // namespace trove::cli

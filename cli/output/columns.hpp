@@ -9,6 +9,9 @@
 
 namespace trove::cli {
 
+// PATH, DESIRED, ACTUAL, BY, SINCE and POLICY of something that was changed outside.
+std::vector<std::string> drift_cells(const Value& entry, Time now);
+
 struct ColumnOptions {
   bool wide = false;
   bool with_kind = false;     // NAME as "volume/orders-data": several kinds in one answer

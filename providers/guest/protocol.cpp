@@ -132,9 +132,19 @@ Value list_value(const Items& items, Make make) {
   return list;
 }
 
+// Only where there is one: an agent of an earlier release digests its document without.
+Value with_ignored(Value item, const std::vector<std::string>& ignored) {
+  if (!ignored.empty()) item.set("ignored", texts_value(ignored));
+  return item;
+}
+
 Value database_value(const Database& d) {
-  return Value::map({{"name", d.name}, {"characterSet", d.character_set}, {"collate", d.collate}, {"owner", d.owner},
-                     {"drift", drift_word(d.drift)}});
+  return with_ignored(Value::map({{"name", d.name},
+                                  {"characterSet", d.character_set},
+                                  {"collate", d.collate},
+                                  {"owner", d.owner},
+                                  {"drift", drift_word(d.drift)}}),
+                      d.ignored);
 }
 Database read_database(Reader& r, const Value& v) {
   Database d;
@@ -143,6 +153,7 @@ Database read_database(Reader& r, const Value& v) {
   r.text(v, "collate", d.collate);
   r.text(v, "owner", d.owner);
   r.drift(v, d.drift);
+  r.texts(v, "ignored", d.ignored);
   return d;
 }
 
@@ -151,13 +162,14 @@ Value user_value(const User& u) {
     return Value::map(
         {{"privileges", texts_value(g.privileges)}, {"on", g.on}, {"withGrantOption", g.with_grant_option}});
   });
-  return Value::map({{"name", u.name},
-                     {"host", u.host},
-                     {"verifier", u.verifier},
-                     {"grants", std::move(grants)},
-                     {"maxConnections", u.max_connections},
-                     {"superuser", u.superuser},
-                     {"drift", drift_word(u.drift)}});
+  return with_ignored(Value::map({{"name", u.name},
+                                  {"host", u.host},
+                                  {"verifier", u.verifier},
+                                  {"grants", std::move(grants)},
+                                  {"maxConnections", u.max_connections},
+                                  {"superuser", u.superuser},
+                                  {"drift", drift_word(u.drift)}}),
+                      u.ignored);
 }
 User read_user(Reader& r, const Value& v) {
   User u;
@@ -174,11 +186,17 @@ User read_user(Reader& r, const Value& v) {
   r.integer(v, "maxConnections", u.max_connections);
   r.boolean(v, "superuser", u.superuser);
   r.drift(v, u.drift);
+  r.texts(v, "ignored", u.ignored);
   return u;
 }
 
 Value item_value(const ItemState& s) {
-  return Value::map({{"name", s.name}, {"host", s.host}, {"state", s.state}, {"message", s.message}});
+  Value item = Value::map({{"name", s.name}, {"host", s.host}, {"state", s.state}, {"message", s.message}});
+  if (!s.changed.empty())
+    item.set("changed", list_value(s.changed, [](const auto& one) {
+               return Value::map({{"facet", one.first}, {"actual", one.second}});
+             }));
+  return item;
 }
 constexpr std::string_view kItemStates[] = {"Applied", "Pending", "Drifted", "Failed", "Dropped"};
 constexpr std::string_view kEngineStates[] = {"",       "Starting",     "Running",  "Stopped",
@@ -192,6 +210,12 @@ ItemState read_item(Reader& r, const Value& v) {
   r.text(v, "host", s.host);
   r.word(v, "state", s.state, kItemStates);
   r.text(v, "message", s.message);
+  r.list(v, "changed", [&](const Value& item) {
+    std::pair<std::string, std::string> one;
+    r.text(item, "facet", one.first);
+    r.text(item, "actual", one.second);
+    s.changed.push_back(std::move(one));
+  });
   return s;
 }
 
@@ -204,6 +228,18 @@ Result<T> finish(Reader& reader, T value) {
 }
 
 }  // namespace
+
+std::string_view path_of_facet(std::string_view facet) {
+  static constexpr std::pair<std::string_view, std::string_view> kPaths[] = {
+      {"password", "/password"},         {"grants", "/grants"},
+      {"memberships", "/grants"},        {"limits", "/maxConnections"},
+      {"attributes", "/maxConnections"}, {"character set", "/characterSet"},
+      {"encoding", "/characterSet"},     {"collation", "/collate"},
+      {"owner", "/owner"}};
+  for (const auto& [name, path] : kPaths)
+    if (name == facet) return path;
+  return "/";
+}
 
 Value to_value(const Document& d) {
   Value v = Value::map({{"version", d.version},

@@ -18,6 +18,7 @@ inline constexpr int kProtocolVersion = 1;
 struct Database {
   std::string name, character_set, collate, owner;
   Drift drift = Drift::correct;
+  std::vector<std::string> ignored;  // fields that are left to somebody else: "/owner"
   friend bool operator==(const Database&, const Database&) = default;
 };
 struct User {
@@ -27,6 +28,7 @@ struct User {
   int64_t max_connections = 0;
   bool superuser = false;          // root access
   Drift drift = Drift::correct;
+  std::vector<std::string> ignored;  // fields that are left to somebody else: "/password"
   friend bool operator==(const User&, const User&) = default;
 };
 struct BackupOrder {
@@ -76,6 +78,7 @@ struct ItemState {
   std::string name, host;
   std::string state;           // "Applied" "Pending" "Drifted" "Failed" "Dropped"
   std::string message;         // engine's words; no secret
+  std::vector<std::pair<std::string, std::string>> changed;  // Drifted: what differs (a facet), and what it is now
   friend bool operator==(const ItemState&, const ItemState&) = default;
 };
 struct ParameterState {
@@ -117,6 +120,9 @@ struct Report {
 };
 Value to_value(const Report& report);
 Result<Report> report_from_value(const Value& value);        // strict on types and bounds: guests are not trusted
+
+// Which field of the spec a facet of an item is: "limits" is "/maxConnections"; "/" where there is none.
+std::string_view path_of_facet(std::string_view facet);
 
 // Endpoints, with `Authorization: Bearer <server token>` (local cloud) or a client certificate (machines, see machine/):
 //   GET  /guest/v1/document?after=<digest>   200 with the document when it differs, 204 after ~25 s when it does not

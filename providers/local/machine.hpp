@@ -54,6 +54,7 @@ class Machine final : public LocalCloud {
   Result<Outcome> run(const ConfirmResize& action);
   Result<Outcome> run(const DeleteServer& action);
   Result<Outcome> run(const DeleteStoredObject& action);
+  Result<Outcome> run(const ExplainServer&) { return Outcome{}; }  // nobody is recorded here
 
   Result<void> check_space() const;                                 // no_space
   Result<int64_t> ram_of(const std::string& flavor);                // invalid: no such flavor. Needs a Lock

@@ -48,6 +48,7 @@ class Openstack final : public OpenStackCloud {
   Answered<Outcome> run(const ConfirmResize& action);
   Answered<Outcome> run(const DeleteServer& action);
   Answered<Outcome> run(const DeleteStoredObject& action);
+  Answered<Outcome> run(const ExplainServer& action);
 
   // That the service was asked what it can do; its requests need a microversion.
   Answered<void> ready(Service service);

@@ -86,6 +86,13 @@ std::optional<Server> server_of(const Value& json) {
   return out;
 }
 
+std::optional<ServerDeed> deed_of(const Value& json) {
+  ServerDeed out{json["action"].text(), json["user_id"].text(), json["request_id"].text(),
+                 time_of(json["start_time"].text())};
+  if (out.action.empty() || !out.started.set()) return std::nullopt;
+  return out;
+}
+
 std::optional<CloudVolume> volume_of(const Value& json) {
   CloudVolume out;
   out.id = json["id"].text();
@@ -155,13 +162,17 @@ Value rule_for(const std::string& group_id, const std::string& cidr) {
 }
 
 std::vector<std::string> allowed_by(const PortSeen& port, const std::map<std::string, SecurityGroup>& groups) {
-  if (port.groups.size() != 1) return {};
-  auto found = groups.find(port.groups.front());
-  if (found == groups.end() || found->second.token != port.port.token) return {};
   std::vector<std::string> cidrs;
-  // A rule that we did not make opens more than is asked for; shown as what nobody asks for, so that it goes.
-  for (const SecurityGroup::Rule& rule : found->second.rules)
-    cidrs.push_back(rule.ours ? rule.cidr : "rule " + rule.id);
+  // A rule or a group that we did not make opens more than is asked for; shown as what nobody asks for, so that it goes.
+  for (const std::string& id : port.groups) {
+    const auto found = groups.find(id);
+    if (found == groups.end() || found->second.token != port.port.token) {
+      cidrs.push_back("group " + (found == groups.end() || found->second.name.empty() ? id : found->second.name));
+      continue;
+    }
+    for (const SecurityGroup::Rule& rule : found->second.rules)
+      cidrs.push_back(rule.ours ? rule.cidr : "rule " + rule.id);
+  }
   std::sort(cidrs.begin(), cidrs.end());
   return cidrs;
 }

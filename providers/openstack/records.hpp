@@ -18,6 +18,7 @@ std::optional<Token> token_of_description(const Value& thing);
 
 // nullopt: not such a thing; then nothing of the list that it came from may be believed.
 std::optional<Server> server_of(const Value& json);
+std::optional<ServerDeed> deed_of(const Value& json);  // of os-instance-actions
 std::optional<CloudVolume> volume_of(const Value& json);
 struct SecurityGroup {
   std::string id, name;

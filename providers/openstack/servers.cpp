@@ -101,6 +101,15 @@ Openstack::Answered<Outcome> Openstack::run(const ResizeServer& action) {
   return Outcome{action.id, done->request_id};
 }
 
+Openstack::Answered<Outcome> Openstack::run(const ExplainServer& action) {
+  auto listed = get(Service::compute, "/servers/" + http::percent_encode(action.id) + "/os-instance-actions");
+  if (!listed) return tl::unexpected(listed.error());
+  Outcome outcome{action.id, listed->request_id};
+  for (const Value& json : listed->body["instanceActions"].items())
+    if (auto deed = deed_of(json)) outcome.deeds.push_back(std::move(*deed));
+  return outcome;
+}
+
 Openstack::Answered<Outcome> Openstack::run(const ConfirmResize& action) {
   auto done = server_action(action.id, Value::map({{"confirmResize", Value()}}));
   if (done) return Outcome{action.id, done->request_id};

@@ -449,6 +449,7 @@ http::Response nova_server(World& world, Ask& ask) {
   }
   if (ask.is("POST", 3) && ask.at(2) == "action") return nova_action(world, ask, id);
   if (ask.at(2) == "os-volume_attachments") return nova_attachments(world, ask, id);
+  if (ask.at(2) == "os-instance-actions" && ask.is("GET", 3)) return nova_deeds(ask, more);
   if (ask.at(2) == "os-interface") return nova_interfaces(world, ask, id);
   if (ask.at(2) == "tags") return tags_of(world, ask, id);
   if (ask.at(2) == "metadata") return metadata_of(world, ask, id);
@@ -467,6 +468,7 @@ http::Response nova(World& world, Ask& ask) {
   const auto answer = [&]() -> http::Response {
     if (ask.path.empty()) return json(200, Value::map({{"version", version_document(world)}}));
     if (ask.session.user.empty()) return unauthorized(world);
+    world.model().acting = ask.session.user;
     if (ask.at(0) == "servers") return nova_server(world, ask);
     if (ask.at(0) == "flavors") return flavors(world, ask);
     if (ask.at(0) == "limits" && ask.is("GET", 1)) return limits(world);

@@ -78,6 +78,25 @@ http::Response bad_action(const std::string& name) { return fault(400, "There is
 
 }  // namespace
 
+// Newest first, as Nova lists them.
+http::Response nova_deeds(const Ask& ask, const SimServerMore& more) {
+  Value list = Value::list();
+  for (auto deed = more.deeds.rbegin(); deed != more.deeds.rend(); ++deed) {
+    std::string started = seconds_text(deed->started);
+    started.back() = '.';  // no zone, and six digits
+    Value one = Value::map({{"action", deed->action},
+                            {"instance_uuid", ask.at(1)},
+                            {"message", Value()},
+                            {"project_id", more.project},
+                            {"request_id", deed->request_id},
+                            {"start_time", started + "000000"},
+                            {"user_id", deed->user}});
+    if (ask.minor >= 58) one.set("updated_at", started + "000000");
+    list.push_back(std::move(one));
+  }
+  return json(200, Value::map({{"instanceActions", std::move(list)}}));
+}
+
 Value nova_hidden_view(World& world, const Ask& ask, const Server& row, const SimServerMore& more, bool detail) {
   Value v = Value::map({{"id", row.id}, {"status", "UNKNOWN"}, {"links", self_links(world, row.id)}});
   if (!detail) return v;

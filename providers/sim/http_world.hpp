@@ -120,6 +120,7 @@ http::Response swift(World& world, Ask& ask);
 // Parts of Nova and Neutron, one file each.
 http::Response nova_server(World& world, Ask& ask);  // /servers…
 http::Response nova_action(World& world, Ask& ask, const std::string& id);
+http::Response nova_deeds(const Ask& ask, const SimServerMore& more);
 http::Response nova_attachments(World& world, Ask& ask, const std::string& id);
 http::Response nova_interfaces(World& world, Ask& ask, const std::string& id);
 Value nova_view(World& world, const Ask& ask, const Server& row, const SimServerMore& more, bool gone);

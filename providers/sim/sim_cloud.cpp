@@ -144,6 +144,7 @@ void SimCloud::answer(Inventory& seen, const Sought& wanted) {
 Result<Outcome> SimCloud::perform(const CloudAction& action) {
   ++calls_;
   model_.settle();
+  model_.acting = "trove";
   if (chance(faults.lost_request)) return fail(Code::outcome_unknown, "no answer");
   const bool silent = chance(faults.lost_reply);
   Result<Outcome> outcome = apply(action);
@@ -236,6 +237,15 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
                    return told(model_.detach_volume(a.server_id, a.id));
                  });
                },
+               [&](const ExplainServer& a) {
+                 return server(a, [&]() -> Result<Outcome> {
+                   const auto found = model_.server_more.find(a.id);
+                   if (found == model_.server_more.end())
+                     return fail(Code::not_found, "Instance " + a.id + " could not be found.");
+                   if (model_.is_hidden(a.id)) return fail(Code::unavailable, "its cell does not answer");
+                   return Outcome{a.id, "", found->second.deeds};
+                 });
+               },
                [&](const DeleteStoredObject& a) -> Result<Outcome> {
                  objects_.erase(a.key);
                  backups_.erase(a.key);
@@ -245,6 +255,15 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
 }
 
 void SimCloud::stop_server(const std::string& id) { model_.settle(), model_.halt_server(id); }
+Result<void> SimCloud::outside(const std::string& user, const std::function<SimResult<void>(SimModel&)>& act) {
+  model_.settle();
+  model_.acting = user;
+  const SimResult<void> done = act(model_);
+  model_.acting = "trove";
+  model_.settle();
+  if (!done) return tl::unexpected<Error>(done.error().error());
+  return {};
+}
 void SimCloud::lose_server(std::string id) { model_.settle(), model_.drop_server(id); }
 void SimCloud::break_server(const std::string& id, const std::string& fault) {
   model_.settle(), model_.break_server(id, fault);

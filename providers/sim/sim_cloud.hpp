@@ -1,5 +1,6 @@
 // A simulated cloud, deterministic and in memory: the in-process face of SimModel. Not synchronised: one thread.
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -46,6 +47,8 @@ class SimCloud final : public Cloud {
 
   // What happens behind the control plane's back. Ids must exist.
   void stop_server(const std::string& id);
+  // Somebody else's request, with a record of who it was.
+  Result<void> outside(const std::string& user, const std::function<SimResult<void>(SimModel&)>& act);
   void lose_server(std::string id);                                    // row gone, attachment and port released
   void break_server(const std::string& id, const std::string& fault);  // ERROR; keeps what it holds
   void hide_servers(bool down);                                        // a down cell holds every server

@@ -46,6 +46,7 @@ struct SimServerMore {
   bool hidden = false;                            // in a cell that is down
   bool port_claimed = false;
   int boots = 0;  // how often its operating system was started
+  std::vector<ServerDeed> deeds;  // Nova's instance actions, oldest first
   Time updated;
 };
 struct SimVolumeMore {
@@ -90,6 +91,7 @@ class SimModel {
   };
   std::deque<Deleted> deleted_servers;  // Nova keeps them for lists with deleted or changes-since; newest last
   bool cell_down = false;               // every server is hidden
+  std::string acting = "trove";         // the user whose request is being worked on
 
   void settle();                              // does what is due
   std::optional<Millis> next_change() const;  // 0 = something is due already
@@ -127,6 +129,7 @@ class SimModel {
   void drop_port(const std::string& id);
   void index_port(const std::string& id);  // after its network, address or MAC was set from outside
   bool is_hidden(const std::string& server) const;
+  void note_deed(const std::string& server, std::string_view action);  // by `acting`
 
   std::string new_id();
   const Flavor* flavor(const std::string& name) const;
@@ -184,7 +187,7 @@ class SimModel {
   std::map<std::string, std::string> by_address_, by_mac_;
   uint64_t next_task_ = 0;
   std::optional<Millis> running_at_;  // when the task in hand was due
-  int next_id_ = 0, next_mac_ = 0;
+  int next_id_ = 0, next_mac_ = 0, next_request_ = 0;
   uint32_t next_address_ = 0;
 };
 

@@ -21,6 +21,8 @@ std::string_view vm_state(Server::Status status) {
   }
 }
 
+constexpr size_t kMostDeeds = 1000;  // of one server
+
 std::string no_server(const std::string& id) { return "Instance " + id + " could not be found."; }
 
 }  // namespace
@@ -30,6 +32,12 @@ SimResult<Server*> SimModel::reachable_server(const std::string& id) {
   if (found == servers.end()) return refuse(Code::not_found, 404, "", no_server(id));
   if (is_hidden(id)) return refuse(Code::unavailable, 503, "", "The cell of instance " + id + " does not answer.");
   return &found->second;
+}
+
+void SimModel::note_deed(const std::string& server, std::string_view action) {
+  auto& deeds = server_more[server].deeds;
+  if (deeds.size() >= kMostDeeds) deeds.erase(deeds.begin());
+  deeds.push_back({std::string(action), acting, "req-" + std::to_string(++next_request_), now()});
 }
 
 // A task in progress, or a state that the action is not for: 409.
@@ -105,6 +113,7 @@ SimResult<std::string> SimModel::create_server(SimServerRequest request) {
   more.doomed = chance(options.server_error);
   more.updated = row.created;
   server_more[id] = std::move(more);
+  note_deed(id, "create");
   later(std::min(options.port_claim, options.server_build), Step::claim_port, id);
   return id;
 }
@@ -112,6 +121,7 @@ SimResult<std::string> SimModel::create_server(SimServerRequest request) {
 SimResult<void> SimModel::start_server(const std::string& id) {
   auto server = idle_server(id, "start", {Server::Status::shutoff});
   if (!server) return tl::unexpected(server.error());
+  note_deed(id, "start");
   set_status(id, Server::Status::shutoff, "powering-on");
   later(options.server_boot, Step::started, id);
   return {};
@@ -120,6 +130,7 @@ SimResult<void> SimModel::start_server(const std::string& id) {
 SimResult<void> SimModel::stop_server(const std::string& id) {
   auto server = idle_server(id, "stop", {Server::Status::active, Server::Status::error});
   if (!server) return tl::unexpected(server.error());
+  note_deed(id, "stop");
   set_status(id, (*server)->status, "powering-off");
   later(options.server_stop, Step::stopped, id);
   return {};
@@ -128,6 +139,7 @@ SimResult<void> SimModel::stop_server(const std::string& id) {
 SimResult<void> SimModel::reboot_server(const std::string& id) {
   auto server = idle_server(id, "reboot", {Server::Status::active, Server::Status::shutoff});
   if (!server) return tl::unexpected(server.error());
+  note_deed(id, "reboot");
   set_status(id, Server::Status::reboot, "rebooting_hard");
   later(options.server_boot, Step::started, id);
   return {};
@@ -139,6 +151,7 @@ SimResult<void> SimModel::rebuild_server(const std::string& id, const std::strin
   server_more[id].image = image;
   (*server)->fault.clear();
   disks.erase(id);  // the root disk is new; volumes stay
+  note_deed(id, "rebuild");
   set_status(id, Server::Status::build, "rebuilding");
   later(options.server_build, Step::rebuilt, id);
   return {};
@@ -154,6 +167,7 @@ SimResult<void> SimModel::resize_server(const std::string& id, const std::string
   more.was_off = (*server)->status == Server::Status::shutoff;
   more.old_flavor = (*server)->flavor;
   more.doomed = chance(options.resize_error);
+  note_deed(id, "resize");
   set_status(id, Server::Status::resize, "resize_prep");
   later(options.server_resize, Step::resized, id, to);
   return {};
@@ -162,6 +176,7 @@ SimResult<void> SimModel::resize_server(const std::string& id, const std::string
 SimResult<void> SimModel::confirm_resize(const std::string& id) {
   auto server = idle_server(id, "confirmResize", {Server::Status::verify_resize});
   if (!server) return tl::unexpected(server.error());
+  note_deed(id, "confirmResize");
   set_status(id, Server::Status::verify_resize, "resize_confirming");
   later(options.server_confirm, Step::confirmed, id);
   return {};
@@ -170,6 +185,7 @@ SimResult<void> SimModel::confirm_resize(const std::string& id) {
 SimResult<void> SimModel::revert_resize(const std::string& id) {
   auto server = idle_server(id, "revertResize", {Server::Status::verify_resize});
   if (!server) return tl::unexpected(server.error());
+  note_deed(id, "revertResize");
   set_status(id, Server::Status::verify_resize, "resize_reverting");
   later(options.server_confirm, Step::reverted, id, server_more[id].old_flavor);
   return {};
@@ -186,6 +202,7 @@ SimResult<void> SimModel::delete_server(const std::string& id) {
   }
   cancel(id);
   more.before = (*server)->status;
+  note_deed(id, "delete");
   set_status(id, Server::Status::deleting, "deleting");
   for (const std::string& held : more.volumes)
     if (const auto volume = volumes.find(held); volume != volumes.end() && volume->second.server_id == id &&

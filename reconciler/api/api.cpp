@@ -127,6 +127,11 @@ Attempt<http::Response> Api::route(const http::Request& request, const http::Rea
     if (path == "/leaks") return when({"GET"}, [&] { return leaks(); });
     return when({"GET"}, [&] { return metrics(); });
   }
+  if (path == "/apis/trove/v1alpha1/drift") {
+    auto caller = authenticate(request);
+    if (!caller) return tl::unexpected(caller.error());
+    return when({"GET"}, [&] { return drift(caller->project); });
+  }
   std::vector<std::string> parts = split(path);
   if (parts.size() > std::size(kBase) && std::equal(std::begin(kBase), std::end(kBase), parts.begin())) {
     return route_project(request, {parts.begin() + std::size(kBase), parts.end()});
@@ -158,6 +163,10 @@ Attempt<http::Response> Api::route_project(const http::Request& request, const s
     if (auto allowed = only(request, {parts.size() == 3 ? "GET" : "POST"}); !allowed)
       return tl::unexpected(allowed.error());
     return parts.size() == 3 ? get_plan(call, parts[2]) : apply_plan(call, parts[2]);
+  }
+  if (parts.size() == 2 && parts[1] == "drift") {
+    if (auto allowed = only(request, {"GET"}); !allowed) return tl::unexpected(allowed.error());
+    return drift(call.project);
   }
   const Kind* kind = find_kind(parts[1]);
   if (!kind || kind->plural != parts[1]) {

@@ -76,6 +76,8 @@ class Api {
   Attempt<http::Response> history(const Call& call, const Kind& kind, const std::string& name);
   Attempt<http::Response> get_at(const Key& key, const std::string& at);
   Attempt<void> add_owners(const Resource& resource, Value& object);
+  // drift.cpp
+  Attempt<http::Response> drift(const std::string& project);
 
   // watch.cpp
   Attempt<http::Response> watch(const Call& call, const Kind& kind);

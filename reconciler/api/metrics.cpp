@@ -119,6 +119,7 @@ Attempt<http::Response> Api::metrics() {
   }
   single(out, "trove_leaks", "gauge", "Things in the cloud that carry our mark and belong to nobody.",
          options_.loop.leaks().size());
+  single(out, "trove_drifted_objects", "gauge", "Objects of which something was changed outside.", loop.drifted);
   single(out, "trove_instances", "gauge", "Database instances that the loop knows.", loop.instances);
   single(out, "trove_guests_heard", "gauge", "Guests that reported lately.", loop.guests_heard);
   single(out, "process_resident_memory_bytes", "gauge", "Memory in use.", resident_bytes());

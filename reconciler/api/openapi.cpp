@@ -124,6 +124,13 @@ Attempt<http::Response> Api::openapi() const {
   plan.set("post", operation("plan", "What an apply and deletions would do.", "200", answer("the plan", any_object()),
                              reference("Documents")));
   paths.set(base + "/plan", std::move(plan));
+  Value drift = Value::map({{"parameters", here}});
+  drift.set("get", operation("drift", "What was changed outside, and what is done about it.", "200",
+                             answer("the differences", reference("List"))));
+  paths.set(base + "/drift", std::move(drift));
+  paths.set("/apis/trove/v1alpha1/drift",
+            Value::map({{"get", operation("driftOfAll", "The same of every project that the token sees.", "200",
+                                          answer("the differences", reference("List")))}}));
   Value reveal = Value::map({{"parameters", list_of({parameter("project", "path", "Name of the project."),
                                                      parameter("name", "path", "Name of the Secret.")})}});
   reveal.set("post", operation("reveal", "Shows the values of a Secret, and records who asked.", "200",

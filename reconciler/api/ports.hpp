@@ -42,6 +42,7 @@ struct LoopHealth {
   std::string trouble;             // when not
   size_t queue = 0, in_flight = 0, instances = 0, guests_heard = 0;
   size_t failing = 0;  // objects whose last action failed and is to be tried again
+  size_t drifted = 0;      // objects with drift
   uint64_t passes = 0, actions = 0, failures = 0, refused = 0;
 };
 // Something in the cloud with our mark and without an owner.

@@ -228,6 +228,9 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                [&](const ConfirmResize& a) -> Result<void> {
                  return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
                },
+               [&](const ExplainServer& a) -> Result<void> {
+                 return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
+               },
                [&](const DeleteServer& a) -> Result<void> {
                  auto server = ours(cloud.servers, cloud.servers_known, a.id, a.token, "server");
                  if (!server) return tl::unexpected(server.error());

@@ -18,16 +18,37 @@ struct Item {
   bool is_user = false;
 };
 
+// What differs, field by field, in the engine's words; what is secret is never shown.
+// True when the agent has put it back too often and has stopped.
+bool report_drift(DriftJudge& drift, const Object& object, const Common& common, const guest::ItemState& state,
+                  bool held) {
+  const bool flapping = common.drift == Drift::correct && !held;
+  const std::string wait = held ? "the instance is suspended" : flapping ? "put back too often; stopped" : "";
+  drift.clear_reported();
+  if (state.changed.empty()) drift.report("/", "(as declared)", state.message, common.drift, wait);
+  for (const auto& [facet, actual] : state.changed) {
+    const std::string path(guest::path_of_facet(facet));
+    const bool secret = path == "/password";
+    const Value& desired = object.resource.spec[std::string_view(path).substr(1)];
+    drift.report(path, secret ? Value("(sensitive)") : desired.is_null() ? Value("(default)") : desired,
+                 secret ? "(sensitive, changed)" : actual, common.drift_at(path), wait);
+  }
+  return flapping;
+}
+
 // What is said when an object's deletion still has to reach the engine, and when it does not.
 Plan plan_item(const Object& object, const World& world, const Item& item, std::vector<Action> first) {
   Plan plan;
+  DriftJudge drift(object, world);
   StatusBuilder status(object, world);
+  status.drift(drift);
   const Value& before = object.resource.status;
   if (!before["secret"].is_null()) status.fields().set("secret", before["secret"]);
   InstanceView view = view_instance(world, object.meta().project, item.instance);
   const Action remove{RemoveObject{object.key(), object.meta().uid}, object.key(), Change::none};
 
   if (object.deleting()) {
+    drift.forget_all();
     status.phase("DELETING").ready(false, "Progressing", "being deleted");
     const bool keep = item.common.deletion == Common::Deletion::retain || item.common.observe_only;
     const bool ever_applied = before["applied"].bool_or(false);
@@ -64,6 +85,7 @@ Plan plan_item(const Object& object, const World& world, const Item& item, std::
   if (!plan.actions.empty()) status.progressing("Progressing", describe(plan.actions.front()));
   if (item.common.suspend || item.common.observe_only) {
     const char* why = item.common.suspend ? "Suspended" : "Observing";
+    if (item.common.observe_only) drift.forget_all();
     status.phase("ACTIVE").ready(before["applied"].bool_or(false), why).synced(false, why, "not managed at the moment");
     if (before["applied"].bool_or(false)) status.fields().set("applied", true);
     plan.status = status.build();
@@ -90,8 +112,15 @@ Plan plan_item(const Object& object, const World& world, const Item& item, std::
     status.stalled({"ENGINE_ERROR", "User", state->message});
   } else if (state->state == "Drifted") {
     status.fields().set("applied", true);
-    status.phase("ACTIVE").ready(true, "Available").synced(false, "Drifted", state->message).drifted(state->message);
+    const bool held = view.instance->as<DatabaseInstanceSpec>().suspend;
+    if (report_drift(drift, object, item.common, *state, held))
+      status.stalled({"CONFLICT", "User",
+                      state->message + ": somebody else wants it so. It is corrected again after the next change of "
+                                       "what is declared"},
+                     "ReconcileFlapping");
+    status.phase("ACTIVE").ready(true, "Available").synced(false, "Drifted", drift.message());
   } else {
+    drift.clear_reported();
     status.fields().set("applied", true);
     status.phase("ACTIVE").ready(true, "Available");
   }

@@ -8,6 +8,9 @@
 namespace trove {
 namespace {
 
+constexpr const char* kFlavor = "/flavor";
+constexpr const char* kPower = "/power";  // not of the spec: that a server runs is always wanted
+
 Token token_of(const Object& object, std::string_view role, int incarnation = 1) {
   return {object.meta().uid, std::string(role), incarnation};
 }
@@ -24,6 +27,7 @@ bool owned_by(const Object& thing, const Object& owner) {
 Plan plan_deletion(Ladder& ladder) {
   const Object& object = ladder.object;
   const World& world = ladder.world;
+  ladder.drift.forget_all();
   ladder.status.phase("DELETING").ready(false, "Progressing", "being deleted");
   auto act = [&](Action action, std::string message) {
     action.object = object.key();
@@ -120,6 +124,14 @@ void hurry_deletions(Ladder& ladder) {
   }
 }
 
+// Nobody can put it back: Cinder moved the data to another kind of disk.
+void judge_type(Ladder& ladder, const CloudVolume& volume) {
+  if (ladder.want.volume_type.empty()) return;
+  ladder.drift.judge({"/volume/type", ladder.want.volume_type, volume.type, volume.type == ladder.want.volume_type, {},
+                      false});
+  ladder.drift.waits_for("/volume/type", "a volume's type is not changed back");
+}
+
 // The volume. A plan when this rung has something to do; nullopt when the volume is there (ladder.volume_id) or none is
 // wanted.
 std::optional<Plan> volume_rung(Ladder& ladder) {
@@ -203,11 +215,22 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   if (unused) return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
   ladder.volume_id = seen->id;
   ladder.volume = *seen;
+  if (inlined) {
+    ladder.drift.judge_size("/volume/size", want.volume_gib, seen->size_gib,
+                            "to accept it set volume.size to " + std::to_string(seen->size_gib));
+    judge_type(ladder, *seen);
+  }
   Value volume_status = Value::map({{"size", seen->size_gib}});
   for (const char* field : {"usedPercent", "usableMib"})  // the guest's to say; until it speaks, what it said
     if (!ladder.before["volume"][field].is_null()) volume_status.set(field, ladder.before["volume"][field]);
   ladder.status.fields().set("volume", std::move(volume_status));
   return std::nullopt;
+}
+
+Value list_of(const std::vector<std::string>& texts) {
+  Value list = Value::list();
+  for (const std::string& text : texts) list.push_back(text);
+  return list;
 }
 
 // The port.
@@ -221,9 +244,46 @@ std::optional<Plan> port_rung(Ladder& ladder) {
   ladder.port = *port;
   ladder.status.fields().set(
       "endpoints", Value::map({{"primary", port->address + ":" + std::to_string(engine_port(ladder.want.engine))}}));
-  if (port->allowed_cidrs != cidrs)
+  const std::string path = "/access/allowedCidrs";
+  const auto finding = ladder.drift.judge({path, list_of(cidrs), list_of(port->allowed_cidrs), port->allowed_cidrs == cidrs});
+  if (finding == DriftJudge::Finding::correct) ladder.drift.corrected(path);
+  if (finding == DriftJudge::Finding::correct || finding == DriftJudge::Finding::change)
     ladder.plan.actions.push_back({CloudAction{UpdatePort{port->token, port->id, cidrs}}, object.key(), Change::live});
   return std::nullopt;
+}
+
+// A server that somebody stopped. nullopt: start it.
+std::optional<Plan> stopped_rung(Ladder& ladder) {
+  const Server& server = *ladder.server;
+  const auto finding = ladder.drift.judge({kPower, "ACTIVE", "SHUTOFF", false, server.id}, server, "stop");
+  if (finding == DriftJudge::Finding::asking) return ladder.ask();
+  if (finding != DriftJudge::Finding::left) return std::nullopt;
+  const bool reported = ladder.drift.drifted(kPower);
+  return ladder.wait("Drifted", reported ? "the server was stopped outside and stays off (drift: Report): start it, or "
+                                           "set drift to Correct"
+                                         : "the server is off, and that is left to whoever stopped it (drift: Ignore)");
+}
+
+// Of a server that runs: its flavor. A plan when it is resized.
+std::optional<Plan> flavor_rung(Ladder& ladder) {
+  const Server& server = *ladder.server;
+  const std::string& want = ladder.want.flavor;
+  const auto finding = ladder.drift.judge({kFlavor, want, server.flavor, server.flavor == want}, server, "resize");
+  if (finding == DriftJudge::Finding::asking) return ladder.ask();
+  ladder.flavor_waits = finding == DriftJudge::Finding::change || finding == DriftJudge::Finding::correct;
+  if (!ladder.flavor_waits) return std::nullopt;
+  const bool allowed = ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate ||
+                       restart_asked(ladder.object, ladder.world, nullptr);
+  if (!allowed) {
+    ladder.drift.waits_for(kFlavor, "approval: trovectl restart inst/" + ladder.object.meta().name);
+    return std::nullopt;
+  }
+  ladder.drift.corrected(kFlavor);
+  return ladder.act({CloudAction{ResizeServer{server.token, server.id, server.flavor, want}},
+                     {},
+                     Change::reboot,
+                     "the database stops for one restart"},
+                    "Resizing", server.flavor + " to " + want);
 }
 
 // The server.
@@ -278,6 +338,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
           {CloudAction{DeleteServer{server.token, server.id}}, {}, Change::rebuild, "the broken server is replaced"},
           "ReplacingServer", "nova reports the server in ERROR: " + server.fault);
     case Server::Status::shutoff:
+      if (auto plan = stopped_rung(ladder)) return std::move(*plan);
       return ladder.act({CloudAction{StartServer{server.token, server.id}}, {}, Change::live}, "StartingServer",
                         "the server is off; starting it");
     case Server::Status::build:
@@ -291,6 +352,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
     case Server::Status::unknown:
       return ladder.wait("WaitingForNova", "nova says " + std::string(to_string(server.status)));
     case Server::Status::active:
+      ladder.drift.judge({kPower, "ACTIVE", "ACTIVE", true, server.id});
       break;
   }
   // Detached behind our back: an engine without its volume must not pass for a healthy one.
@@ -306,17 +368,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
                         "AttachingVolume", says);
     return ladder.wait("WaitingForCinder", says);
   }
-  if (server.flavor != ladder.want.flavor) {
-    const bool allowed =
-        ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate || restart_asked(object, world, nullptr);
-    if (allowed)
-      return ladder.act({CloudAction{ResizeServer{server.token, server.id, server.flavor, ladder.want.flavor}},
-                         {},
-                         Change::reboot,
-                         "the database stops for one restart"},
-                        "Resizing", server.flavor + " to " + ladder.want.flavor);
-  }
-  return std::nullopt;
+  return flavor_rung(ladder);
 }
 
 }  // namespace
@@ -325,6 +377,7 @@ Plan plan_database_instance(const Object& object, const World& world) {
   Ladder ladder(object, world);
   if (object.deleting()) return plan_deletion(ladder);
   if (ladder.want.observe_only) {
+    ladder.drift.forget_all();
     ladder.status.phase("ACTIVE").ready_unknown("Observing", "managementPolicy Observe").synced(true, "Observing");
     ladder.plan.status = ladder.status.build();
     return std::move(ladder.plan);
@@ -358,6 +411,7 @@ Plan plan_database_instance(const Object& object, const World& world) {
       !ladder.before["rootEnabled"].bool_or(false))
     ladder.plan.actions.push_back(
         {DeleteObject{root_secret, root->meta().uid, "root access was taken away"}, object.key(), Change::none});
+  if (restart_asked(object, world, nullptr)) ladder.drift.try_again();
   if (!ladder.want.suspend) {
     hurry_deletions(ladder);
     if (auto plan = volume_rung(ladder)) return std::move(*plan);
@@ -373,6 +427,7 @@ Plan plan_database_instance(const Object& object, const World& world) {
       return std::move(ladder.plan);
     }
     ladder.port = *port;
+    ladder.flavor_waits = ladder.server->flavor != ladder.want.flavor;
   }
   return guest_rung(ladder);
 }

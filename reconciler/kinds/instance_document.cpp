@@ -31,7 +31,7 @@ void add_parameters(const Object& instance, const World& world, guest::Document&
     for (const auto& [name, value] : spec.parameters) {
       Result<std::string> text = render_parameter(want.engine, name, value, document.memory_mib);
       // What cannot be rendered was refused at apply; an object from an older release is left out rather than guessed.
-      if (text) parameters[name] = {name, *text, want.drift};
+      if (text) parameters[name] = {name, *text, parameter_drift(want, &spec, name)};
     }
   } else if (!want.configuration_ref.empty()) {
     keep = true;  // the group is missing, not emptied
@@ -39,12 +39,21 @@ void add_parameters(const Object& instance, const World& world, guest::Document&
   for (const Value::Member& old : remembered.members()) {
     if (parameters.contains(old.key)) continue;
     if (keep)
-      parameters[old.key] = {old.key, old.value.text(), want.drift};
+      parameters[old.key] = {old.key, old.value.text(),
+                             parameter_drift(want, group ? &group->as<ConfigurationGroupSpec>() : nullptr, old.key)};
     else
       document.reset_parameters.push_back(old.key);
   }
   for (auto& [name, parameter] : parameters) document.parameters.push_back(std::move(parameter));
   std::sort(document.reset_parameters.begin(), document.reset_parameters.end());
+}
+
+std::vector<std::string> ignored(const Common& common, std::initializer_list<std::string_view> paths) {
+  std::vector<std::string> out;
+  if (common.drift == Drift::ignore) return out;  // all of it is
+  for (std::string_view path : paths)
+    if (common.drift_at(path) == Drift::ignore) out.emplace_back(path);
+  return out;
 }
 
 void add_database(const Object& object, guest::Document& document) {
@@ -55,7 +64,8 @@ void add_database(const Object& object, guest::Document& document) {
     return;
   }
   if (managed(want))
-    document.databases.push_back({want.name, want.character_set, want.collate, want.owner, want.drift});
+    document.databases.push_back({want.name, want.character_set, want.collate, want.owner, want.drift,
+                                  ignored(want, {"/characterSet", "/collate", "/owner"})});
 }
 
 void add_user(const Object& object, const World& world, Engine engine, guest::Document& document) {
@@ -69,7 +79,8 @@ void add_user(const Object& object, const World& world, Engine engine, guest::Do
   auto verifier = world.verifiers.find(object.key());
   // Without a password yet (its Secret is being made, or missing) the login waits; its own plan says so.
   if (!managed(want) || verifier == world.verifiers.end()) return;
-  document.users.push_back({want.name, host, verifier->second, want.grants, want.max_connections, false, want.drift});
+  document.users.push_back({want.name, host, verifier->second, want.grants, want.max_connections, false, want.drift,
+                            ignored(want, {"/password", "/grants", "/maxConnections"})});
 }
 
 void add_backup(const Object& object, guest::Document& document) {
@@ -90,7 +101,7 @@ void add_root(const Object& instance, const World& world, guest::Document& docum
   }
   auto verifier = world.verifiers.find(instance.key());
   if (verifier == world.verifiers.end()) return;
-  document.users.push_back({"root", host, verifier->second, {}, 0, true, want.drift});
+  document.users.push_back({"root", host, verifier->second, {}, 0, true, want.drift, {}});
 }
 
 }  // namespace
@@ -105,7 +116,7 @@ guest::Document compile_document(const Object& instance, const Server& server, c
   document.port = engine_port(want.engine);
   document.allowed_cidrs = want.allowed_cidrs;
   std::sort(document.allowed_cidrs.begin(), document.allowed_cidrs.end());
-  document.memory_mib = world.flavor_ram_mib(server.flavor);
+  document.memory_mib = engine_memory_mib(instance, server, world);
   document.volume_gib = want.volume_gib;
   document.restart = restart_word;
   document.suspended = want.suspend;

@@ -28,10 +28,10 @@ std::vector<std::string> pending_restart(const Ladder& ladder, const GuestState*
   if (guest && guest->report)
     for (const guest::ParameterState& parameter : guest->report->parameters)
       if (parameter.pending_restart) pending.push_back(parameter.name);
-  if (ladder.server->flavor != ladder.want.flavor)
+  if (ladder.flavor_waits)
     pending.push_back("flavor");
   else if (guest && guest->report && guest->report->applied_memory_mib != 0 &&
-           guest->report->applied_memory_mib != ladder.world.flavor_ram_mib(ladder.server->flavor))
+           guest->report->applied_memory_mib != engine_memory_mib(ladder.object, *ladder.server, ladder.world))
     pending.push_back("flavor");
   std::sort(pending.begin(), pending.end());
   return pending;
@@ -51,12 +51,22 @@ std::string restart_word(const Ladder& ladder, const GuestState* guest, const st
   const bool settled =
       guest && guest->report && guest->document && guest->report->document_digest == guest->document_digest;
   if (ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate && settled && !pending.empty()) {
-    std::string what = std::to_string(ladder.world.flavor_ram_mib(ladder.server->flavor));
+    std::string what = std::to_string(engine_memory_mib(ladder.object, *ladder.server, ladder.world));
     for (const guest::Parameter& parameter : guest->document->parameters)
       what += "\n" + parameter.name + "=" + parameter.value;
     word = "auto-" + sha256_hex(what).substr(0, 16);
   }
   return word;
+}
+
+void report_drift(Ladder& ladder, const GuestState& guest) {
+  ladder.drift.clear_reported();
+  std::map<std::string, const guest::Parameter*> wanted;
+  for (const guest::Parameter& parameter : guest.document->parameters) wanted[parameter.name] = &parameter;
+  for (const guest::ParameterState& state : guest.report->parameters)
+    if (const auto want = wanted.find(state.name); state.state == "Drifted" && want != wanted.end())
+      ladder.drift.report("/parameters/" + pointer_segment(state.name), want->second->value, state.value,
+                          want->second->drift);
 }
 
 void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std::string>& pending, bool settled) {
@@ -103,10 +113,7 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
   for (const guest::ParameterState& parameter : report.parameters)
     if (parameter.state == "Failed")
       refused += (refused.empty() ? "" : "; ") + parameter.name + ": " + parameter.message;
-  std::string drifted;
-  for (const guest::ParameterState& parameter : report.parameters)
-    if (parameter.state == "Drifted") drifted += (drifted.empty() ? "" : ", ") + parameter.name;
-  if (!drifted.empty()) status.drifted("parameters changed outside: " + drifted);
+  if (settled && running && !silent) report_drift(ladder, guest);
 
   if (report.restore_state == "Failed") {
     status.phase("ERROR").ready(false, "TerminalError", report.restore_message);
@@ -151,6 +158,7 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
         ladder.object.meta().name;
   } else {
     status.phase("HEALTHY").ready(true, "Available");
+    if (ladder.drift.drifted()) status.synced(false, "Drifted", ladder.drift.message());
   }
 }
 

@@ -21,17 +21,28 @@ struct Ladder {
   const World& world;
   const DatabaseInstanceSpec& want;
   const Value& before;  // the last status
+  DriftJudge drift;
   StatusBuilder status;
   Plan plan;
   const Server* server = nullptr;
   std::string volume_id;           // "" = none is wanted
   std::optional<CloudVolume> volume;
   Port port;
+  bool flavor_waits = false;       // another one is wanted, and may wait for approval
 
   Ladder(const Object& o, const World& w)
-      : object(o), world(w), want(o.as<DatabaseInstanceSpec>()), before(o.resource.status), status(o, w) {
+      : object(o), world(w), want(o.as<DatabaseInstanceSpec>()), before(o.resource.status), drift(o, w),
+        status(o, w) {
     status.fields().mutable_members().reserve(16);
-    status.carry(kCarried);
+    status.carry(kCarried).drift(drift);
+  }
+  Ladder(const Ladder&) = delete;  // the status refers to the judge
+  // The cloud is asked who it was; the answer takes a moment, and until then what was said stands.
+  Plan ask() {
+    plan.actions.clear();
+    for (const CloudAction& question : drift.asks()) plan.actions.push_back({question, object.key(), Change::none});
+    plan.keep_status = true;
+    return std::move(plan);
   }
   bool was_ready() const {
     const auto conditions = conditions_of(before);

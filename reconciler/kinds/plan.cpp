@@ -1,5 +1,6 @@
 #include "reconciler/kinds/plan.hpp"
 
+#include <algorithm>
 #include <array>
 #include "specs/core/overload.hpp"
 
@@ -28,7 +29,9 @@ namespace {
 
 // While something is still to be done, no status says that the new generation is in effect.
 void keep_honest(const Object& object, Plan& plan) {
-  if (plan.keep_status || plan.actions.empty() || !plan.status.find("conditions")) return;
+  if (plan.keep_status || !plan.status.find("conditions")) return;
+  const auto first = std::find_if(plan.actions.begin(), plan.actions.end(), [](const Action& a) { return !reads(a); });
+  if (first == plan.actions.end()) return;
   const int64_t before = object.resource.status["observedGeneration"].int_or(0);
   if (plan.status.find("observedGeneration")) plan.status.set("observedGeneration", before);
   for (Value& condition : plan.status.find("conditions")->mutable_items()) {
@@ -37,7 +40,7 @@ void keep_honest(const Object& object, Plan& plan) {
     honest.type = "Synced";
     honest.status = "False";
     honest.reason = "Progressing";
-    honest.message = describe(plan.actions.front());
+    honest.message = describe(*first);
     honest.observed_generation = before;
     condition = to_value(honest);
   }
@@ -55,6 +58,11 @@ Plan plan_object(const Object& object, const World& world) {
   Plan nothing;
   nothing.keep_status = true;
   return nothing;
+}
+
+bool reads(const Action& action) {
+  const auto* cloud = std::get_if<CloudAction>(&action.effect);
+  return cloud && std::holds_alternative<ExplainServer>(*cloud);
 }
 
 std::string_view action_name(const Action& action) {

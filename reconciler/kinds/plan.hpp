@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 #include "providers/cloud.hpp"
+#include "reconciler/kinds/drift.hpp"
 #include "reconciler/world.hpp"
 #include "specs/kinds/kind.hpp"
 
@@ -51,6 +52,7 @@ struct Action {
 };
 std::string_view action_name(const Action& action);  // "nova.server.create" "guest.apply" "object.create" …
 std::string describe(const Action& action);          // one line for people; no secret
+bool reads(const Action& action);                    // it asks, and changes nothing
 
 // Actions on what a deleted owner left behind carry this kind and the owner's uid as their object.
 inline constexpr const char* kOrphan = "Orphan";
@@ -95,8 +97,9 @@ class StatusBuilder {
   StatusBuilder& ready_unknown(std::string_view reason, std::string message);
   StatusBuilder& synced(bool is, std::string_view reason, std::string message = {});
   StatusBuilder& progressing(std::string_view reason, std::string message);  // default: not progressing
-  StatusBuilder& stalled(Trouble trouble);                                   // default: not stalled
-  StatusBuilder& drifted(std::string message);
+  StatusBuilder& stalled(Trouble trouble, std::string_view reason = {});     // default: not stalled; the code
+  // What the judge has found becomes part of the status and the Drifted condition. It has to live until build().
+  StatusBuilder& drift(const DriftJudge& judge);
   // The generation that this status speaks of; default: the object's own. Zero keeps the last one.
   StatusBuilder& observed(int64_t generation);
   Value build();
@@ -107,6 +110,7 @@ class StatusBuilder {
   Value fields_ = Value::map();
   Condition ready_, synced_, progressing_, stalled_, drifted_;
   std::optional<Trouble> trouble_;
+  const DriftJudge* judge_ = nullptr;
   std::span<const std::string_view> carried_;
   int64_t generation_;
 };

@@ -43,6 +43,10 @@ guest::Report obedient(const guest::Document& document, const guest::Report* las
 
 void apply_expected(World& world, const Action& action) {
   if (const auto* cloud = std::get_if<CloudAction>(&action.effect)) {
+    if (const auto* a = std::get_if<ExplainServer>(cloud)) {
+      world.explained[{a->id, a->path}] = {a->actual, {}};
+      return;
+    }
     const auto forget = [&](const Token& token) { world.edit_ledger().forget_one(token); };
     if (const auto* a = std::get_if<DeletePort>(cloud)) forget(a->token);
     if (const auto* a = std::get_if<DeleteVolume>(cloud)) forget(a->token);
@@ -241,7 +245,7 @@ Preview preview(World world, const std::vector<Key>& keys) {
         auto steps = guest_steps(key, guest.document ? &*guest.document : nullptr, put->document,
                                  guest.report ? &*guest.report : nullptr);
         result.steps.insert(result.steps.end(), steps.begin(), steps.end());
-      } else if (!std::holds_alternative<RemoveObject>(action.effect)) {
+      } else if (!std::holds_alternative<RemoveObject>(action.effect) && !reads(action)) {
         result.steps.push_back(
             {key, std::string(action_name(action)), describe(action), action.change, action.interrupts});
       }

@@ -51,15 +51,14 @@ StatusBuilder& StatusBuilder::progressing(std::string_view reason, std::string m
   progressing_.message = std::move(message);
   return *this;
 }
-StatusBuilder& StatusBuilder::stalled(Trouble trouble) {
-  stalled_ = condition("Stalled", "True", trouble.code);
+StatusBuilder& StatusBuilder::stalled(Trouble trouble, std::string_view reason) {
+  stalled_ = condition("Stalled", "True", reason.empty() ? std::string_view(trouble.code) : reason);
   stalled_.message = trouble.message;
   trouble_ = std::move(trouble);
   return *this;
 }
-StatusBuilder& StatusBuilder::drifted(std::string message) {
-  drifted_ = condition("Drifted", "True", "Drift");
-  drifted_.message = std::move(message);
+StatusBuilder& StatusBuilder::drift(const DriftJudge& judge) {
+  judge_ = &judge;
   return *this;
 }
 StatusBuilder& StatusBuilder::observed(int64_t generation) {
@@ -68,6 +67,15 @@ StatusBuilder& StatusBuilder::observed(int64_t generation) {
 }
 
 Value StatusBuilder::build() {
+  if (judge_ && judge_->drifted()) {
+    drifted_ = condition("Drifted", "True", "Drift");
+    drifted_.message = judge_->message();
+  }
+  if (const std::string why = judge_ ? judge_->flapping() : ""; !why.empty() && !trouble_)
+    stalled({"CONFLICT", "User",
+             why + ": somebody else wants it so. It is corrected again after the next change of the spec (suspend: true "
+                   "and back is one) or a restart"},
+            "ReconcileFlapping");
   if (generation_ == 0) generation_ = object_.resource.status["observedGeneration"].int_or(0);
   std::optional<Time> next_retry;
   std::optional<Time> since;
@@ -88,6 +96,7 @@ Value StatusBuilder::build() {
   for (std::string_view field : carried_)
     if (const Value* before = object_.resource.status.find(field); before && !status.find(field))
       status.set(field, *before);
+  if (judge_) judge_->write(status);
   status.set("observedGeneration", generation_);
   Value list = Value::list();
   list.mutable_items().reserve(5);

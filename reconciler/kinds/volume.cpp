@@ -69,7 +69,10 @@ Plan plan_volume(const Object& object, const World& world) {
   const Observed<CloudVolume> seen = object.deleting() || was_unused
                                          ? world.volume_of(object.meta().uid, bound)
                                          : world.bound_volume_of(object.meta().uid, bound);
+  DriftJudge drift(object, world);
   StatusBuilder status(object, world);
+  status.drift(drift);
+  if (object.deleting() || want.observe_only) drift.forget_all();
   if (!bound.empty()) status.fields().set("id", bound);
 
   if (seen.is_unknown()) {
@@ -170,11 +173,23 @@ Plan plan_volume(const Object& object, const World& world) {
     case CloudVolume::Status::detaching:
       break;
   }
+  // What an instance made for itself is judged by its instance.
+  if (object.meta().owner_references.empty()) {
+    drift.judge_size("/size", want.size_gib, seen->size_gib,
+                     "to accept it set size to " + std::to_string(seen->size_gib));
+    if (!want.type.empty()) {
+      drift.judge({"/type", want.type, seen->type, seen->type == want.type, {}, false});
+      drift.waits_for("/type", "a volume's type is not changed back");
+    }
+  } else {
+    drift.forget_all();
+  }
   if (seen->size_gib < want.size_gib) {
     return act(status,
                {CloudAction{ExtendVolume{token, seen->id, seen->size_gib, want.size_gib}}, object.key(), Change::live},
                "Extending", std::to_string(seen->size_gib) + " GiB to " + std::to_string(want.size_gib) + " GiB");
   }
+  if (drift.drifted()) status.synced(false, "Drifted", drift.message());
   return converged(status);
 }
 

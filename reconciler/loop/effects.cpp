@@ -47,7 +47,7 @@ Loop::Done Loop::run_actions(Done work) {
     item.outcome = run_action(item.action, work.revision, item.sent);
     item.took = clock_.monotonic() - began;
     item.ran = true;
-    if (!item.outcome) break;
+    if (!item.outcome && !reads(item.action)) break;
   }
   return work;
 }
@@ -183,6 +183,7 @@ void Loop::record(const Done& done) {
   int number = 0;
   for (const Done::Item& item : done.items) {
     if (!item.ran) break;
+    if (reads(item.action)) continue;
     const bool cloud = std::holds_alternative<CloudAction>(item.action.effect);
     std::string message = describe(item.action);
     if (!item.outcome) message += ": " + item.outcome.error().message;

@@ -192,7 +192,10 @@ LoopHealth Loop::health() {
   health.trouble = cloud.sequence == 0 ? "the cloud has not been observed yet" : cloud.trouble;
   health.queue = queue_.size();
   health.in_flight = in_flight_;
-  for (const auto& [key, object] : world_.objects()) health.instances += key.kind == "DatabaseInstance";
+  for (const auto& [key, object] : world_.objects()) {
+    health.instances += key.kind == "DatabaseInstance";
+    health.drifted += !object->resource.status["drift"].empty();
+  }
   for (const auto& [server, guest] : world_.guests)
     health.guests_heard += guest.report && world_.steady - guest.heard < Millis{60'000};
   health.passes = passes_;

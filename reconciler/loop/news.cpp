@@ -177,6 +177,14 @@ void Loop::take(Look look) {
     }
   }
   world_.set_inventory(std::make_shared<Inventory>(std::move(inventory)));
+  // Asked again when it has changed again.
+  std::erase_if(world_.explained, [&](const auto& told) {
+    for (const Server& server : world_.inventory->servers)
+      if (server.id == told.first.first)
+        return told.first.second == "/flavor" ? server.flavor != told.second.actual
+                                              : server.status == Server::Status::active;
+    return world_.inventory->servers_known;
+  });
   if (known_changed)
     for (const auto& [key, object] : world_.objects()) queue_.add(key, Priority::resync, Millis{0});
   changed.insert(news.uids.begin(), news.uids.end());

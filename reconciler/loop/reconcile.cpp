@@ -13,13 +13,14 @@ constexpr Millis kLongestRetry{300'000};
 constexpr Millis kTerminalRetry{60'000};  // for what only a person can change: looked at again, but seldom
 constexpr Millis kStaleRetry{50};
 
-// What a later plan, which knows only what is stored, has to know of: that a volume was never of use, or is now; and
-// which one it was, before its object is forgotten.
+// What a later plan, which knows only what is stored, has to know of: that a volume was never of use, or is now; which
+// one it was, before its object is forgotten; and that a change is ours and no drift.
 bool stored_first(const Action& action) {
   if (std::holds_alternative<RemoveObject>(action.effect)) return true;
   const auto* cloud = std::get_if<CloudAction>(&action.effect);
   return cloud && (std::holds_alternative<CreateVolume>(*cloud) || std::holds_alternative<CreateServer>(*cloud) ||
-                   std::holds_alternative<AttachVolume>(*cloud));
+                   std::holds_alternative<AttachVolume>(*cloud) || std::holds_alternative<ResizeServer>(*cloud) ||
+                   std::holds_alternative<UpdatePort>(*cloud));
 }
 
 }  // namespace
@@ -140,6 +141,12 @@ void Loop::take(Done done) {
     if (!item.ran) {
       const auto* cloud = std::get_if<CloudAction>(&item.action.effect);
       if (const Token* token = cloud ? created_token(*cloud) : nullptr) world_.edit_ledger().not_sent(*token);
+      continue;
+    }
+    if (reads(item.action)) {
+      const auto& asked = std::get<ExplainServer>(std::get<CloudAction>(item.action.effect));
+      // What the cloud does not tell now is not told: nothing waits for it.
+      world_.explained[{asked.id, asked.path}] = {asked.actual, item.outcome ? item.outcome->deeds : std::vector<ServerDeed>{}};
       continue;
     }
     if (std::holds_alternative<CloudAction>(item.action.effect)) {

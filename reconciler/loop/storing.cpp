@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "reconciler/kinds/drift.hpp"
 #include "specs/core/log.hpp"
 #include "specs/json.hpp"
 
@@ -172,6 +173,22 @@ bool Loop::is_stored(const Key& key) {
   return saved(key) && std::all_of(volumes.begin(), volumes.end(), saved);
 }
 
+// Each difference once when it begins and once when it ends.
+void Loop::stage_drift_events(Txn& txn, const Key& key, const Value& before, const Value& after) {
+  const auto among = [](const Value& list, const Value& entry) {
+    return std::any_of(list.items().begin(), list.items().end(), [&](const Value& e) { return same_drift(e, entry); });
+  };
+  for (const Value& entry : after.items()) {
+    if (among(before, entry)) continue;
+    std::string message = describe_drift(entry) + "; drift: " + entry["policy"].text();
+    if (const std::string& request = entry["requestId"].text(); !request.empty()) message += "; nova " + request;
+    objects_.stage_event(txn, {world_.now, "Warning", key, "drift", entry["by"].text_or("system"), std::move(message)});
+  }
+  for (const Value& entry : before.items())
+    if (!among(after, entry))
+      objects_.stage_event(txn, {world_.now, "Normal", key, "drift", "system", entry["path"].text() + ": over"});
+}
+
 void Loop::write_status(const Object& object, Value status) {
   const Value& before = object.resource.status;
   Txn txn;
@@ -190,7 +207,7 @@ void Loop::write_status(const Object& object, Value status) {
     c.last_transition_time =
         was && was->status == c.status && was->last_transition_time.set() ? was->last_transition_time : world_.now;
     const bool flipped = was ? was->status != c.status : c.status == "True";
-    if (flipped && (c.type == "Ready" || (c.type == "Stalled" && c.status == "True") || c.type == "Drifted")) {
+    if (flipped && (c.type == "Ready" || (c.type == "Stalled" && c.status == "True"))) {
       const bool bad = (c.type == "Ready") != (c.status == "True");
       std::string message =
           c.type + " is " + c.status + " (" + c.reason + ")" + (c.message.empty() ? "" : ": " + c.message);
@@ -201,6 +218,7 @@ void Loop::write_status(const Object& object, Value status) {
   }
   status.set("conditions", std::move(conditions));
   if (status == before) return;
+  stage_drift_events(txn, object.key(), before["drift"], status["drift"]);
   auto updated = std::make_shared<Object>(object);
   updated->resource.status = std::move(status);
   const Key key = object.key();

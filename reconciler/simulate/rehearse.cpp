@@ -29,7 +29,8 @@ constexpr int64_t kFlavorMemoryMib = 4096;  // of a flavor that only the files k
 // What loses data by itself, or shows a person at work, is no part of a rehearsal unless it is asked for.
 bool by_default(Fault::Kind kind) {
   using Kind = Fault::Kind;
-  for (Kind left_out : {Kind::lose_volume, Kind::rollback, Kind::clone, Kind::user_edit, Kind::detach})
+  for (Kind left_out : {Kind::lose_volume, Kind::rollback, Kind::clone, Kind::user_edit, Kind::detach,
+                        Kind::resize, Kind::open})
     if (kind == left_out) return false;
   return true;
 }

@@ -127,6 +127,15 @@ std::vector<Scenario> make() {
                  "p",
                  {},
                  {"back_log"}});
+  const auto watched = [&](const char* policy) {
+    return put_in(0, instance("orders-db", std::string(kSmall) + ", access: {allowedCidrs: [10.8.0.0/16]}, drift: " +
+                                               policy)) ;
+  };
+  Deed report = watched("Report"), ignore = watched("Ignore"), correct = watched("Correct");
+  ignore.at = Millis{60'000}, correct.at = Millis{150'000};
+  all.push_back({"watched",
+                 "what others change is reported, then ignored, then put back: the end is the same",
+                 {report, ignore, correct}});
   std::string fleet;
   for (const char* name : {"one", "two", "three", "four", "five"})
     fleet += document("DatabaseInstance", name, "datastore: {type: memcached}, flavor: db.nano");

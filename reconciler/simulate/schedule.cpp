@@ -67,6 +67,8 @@ constexpr std::array kRows = {
     FaultRow{Kind::astray, "astray", At::time, true, "", "guests reach a control plane that does not lead", 20, 2},
     FaultRow{Kind::lag, "lag", At::time, true, "", "changes of the store are heard of late", 20, 2},
     FaultRow{Kind::async, "async", At::nothing, false, "", "effects take their time, and others come between", 40, 6},
+    FaultRow{Kind::resize, "resize", At::time, false, "", "somebody gives a server another flavor", 75, 8},
+    FaultRow{Kind::open, "open", At::time, false, "", "somebody opens a port to everybody", 20, 3},
 };
 
 std::vector<std::string_view> split(std::string_view text, char by) {

@@ -50,7 +50,9 @@ struct Fault {
     zombie,
     astray,
     lag,
-    async
+    async,
+    resize,
+    open
   } kind = Kind::crash;
   std::string which;  // a service or a list, where the kind has one
   int64_t at = 0;     // a number of things counted from 1, or milliseconds from the start: see FaultRow

@@ -76,6 +76,7 @@ class SimWorld {
   void plant_foreign();
   void at(Millis when, std::function<void()> what);
   void strike(const Fault& fault);
+  void watch_opened(const std::string& port, const std::string& uid, const std::vector<std::string>& before);
   void edit_and_revert(int attempt, bool revert, std::string before, std::string name);
 
   // A control plane's own call: what it must not do, whatever it was shown.

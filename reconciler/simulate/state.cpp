@@ -191,7 +191,8 @@ std::optional<bool> matches_truth(const Facts& facts, const Object& object) {
   if (object.deleting()) return std::nullopt;
   const Resource& resource = object.resource;
   const Common& common = common_of(object.spec);
-  if (common.observe_only || common.suspend) return std::nullopt;
+  // What others made of an object that ignores them need not be what it says.
+  if (common.observe_only || common.suspend || common.drift == Drift::ignore) return std::nullopt;
   if (resource.kind == "DatabaseInstance") return instance_matches(facts, object);
   if (resource.kind == "Volume") {
     const auto& want = object.as<VolumeSpec>();

@@ -9,6 +9,8 @@ namespace {
 
 using Kind = Fault::Kind;
 constexpr Millis kBeforeRevert{4'000};
+constexpr const char* kEverybody = "0.0.0.0/0";
+constexpr Millis kLeftAlone{8'000};
 constexpr const char* kEdited = "10.77.0.0/16";
 constexpr const char* kForeignUid = "11111111-2222-4333-8444-555555555555";
 
@@ -38,6 +40,8 @@ void SimWorld::plan_faults() {
       case Kind::unlucky:
       case Kind::lose_all:
       case Kind::zombie:
+      case Kind::resize:
+      case Kind::open:
         at(when, [this, fault] { strike(fault); });
         break;
       case Kind::user_edit:
@@ -95,6 +99,32 @@ void SimWorld::plant_foreign() {
   }
 }
 
+// What is reported or ignored stays as somebody made it, for as long as the spec stays as it is.
+void SimWorld::watch_opened(const std::string& port, const std::string& uid, const std::vector<std::string>& before) {
+  // A person's own change that is under way may arrive all the same.
+  if (schedule_.has(Kind::user_edit) &&
+      (schedule_.has(Kind::late) || schedule_.has(Kind::duplicate) || schedule_.has(Kind::pause)))
+    return;
+  const auto owner = [this, uid]() -> const Resource* {
+    for (const auto& [key, resource] : facts_.stored)
+      if (resource.metadata.uid == uid) return &resource;
+    return nullptr;
+  };
+  const Resource* resource = owner();
+  if (!resource || resource->deleting()) return;
+  Value seen = Value::list();
+  for (const std::string& cidr : before) seen.push_back(cidr);
+  const bool in_sync = facts_.status_of(*resource)["inSync"]["/access/allowedCidrs"] == seen;
+  if (!in_sync || database_instance_spec(resource->spec).drift_at("/access/allowedCidrs") == Drift::correct) return;
+  at(clock_.monotonic() + kLeftAlone, [this, owner, port, generation = resource->metadata.generation] {
+    const Resource* now = owner();
+    const auto there = cloud_.ports().find(port);
+    if (!now || now->deleting() || now->metadata.generation != generation || there == cloud_.ports().end()) return;
+    if (there->second.allowed_cidrs != std::vector<std::string>{kEverybody})
+      broken("left-alone", port + " was opened by somebody and put back although drift is not to be corrected");
+  });
+}
+
 void SimWorld::strike(const Fault& fault) {
   const auto first_server = [&](bool with_volume) -> std::string {
     for (const auto& [id, server] : cloud_.servers())
@@ -136,6 +166,31 @@ void SimWorld::strike(const Fault& fault) {
       for (const std::string& id : all) cloud_.lose_server(id);
       return done(std::to_string(all.size()) + " servers");
     }
+    case Kind::resize:
+      // Where a correction waits for a person's approval it would wait for ever.
+      for (const auto& [key, resource] : facts_.stored) {
+        if (key.kind != "DatabaseInstance" ||
+            database_instance_spec(resource.spec).disruptive != DatabaseInstanceSpec::Disruptive::immediate)
+          continue;
+        for (const auto& [id, server] : cloud_.servers()) {
+          if (server.token.uid != resource.metadata.uid || server.status != Server::Status::active) continue;
+          const std::string to = server.flavor == "db.small" ? "db.tiny" : "db.small", of = id;
+          if (cloud_.outside("somebody", [&](SimModel& model) { return model.resize_server(of, to); }))
+            return done(of + " to " + to);
+          return;
+        }
+      }
+      return;
+    case Kind::open:
+      for (const auto& [id, port] : cloud_.ports()) {
+        if (facts_.foreign.contains(id) || port.token.uid.empty()) continue;
+        const std::string opened = id, uid = port.token.uid;
+        const std::vector<std::string> before = port.allowed_cidrs;
+        cloud_.change_port(opened, {std::string(kEverybody)});
+        watch_opened(opened, uid, before);
+        return done(opened);
+      }
+      return;
     case Kind::stop_server:
       if (const std::string id = first_server(false);
           !id.empty() && cloud_.find_server(id)->status == Server::Status::active) {

@@ -42,7 +42,8 @@ const std::vector<Bed>& beds() {
     const std::string volumes = yaml("Volume", "v1", R"({"size":2})") + yaml("Volume", "v2", R"({"size":2})");
     const std::string backups = one + yaml("Backup", "b1", R"({"instanceRef":{"name":"one"}})") +
                                 yaml("Backup", "b2", R"({"instanceRef":{"name":"one"}})");
-    const std::vector<std::string_view> common{"managementPolicy", "deletionPolicy", "suspend", "drift"};
+    const std::vector<std::string_view> common{"managementPolicy", "deletionPolicy", "suspend", "drift",
+                                               "ignoreDrift"};
     auto with_common = [&](std::vector<std::string_view> covers) {
       covers.insert(covers.end(), common.begin(), common.end());
       return covers;
@@ -155,6 +156,7 @@ std::vector<Value> values_of(const Kind& kind, const Field& field, bool* known =
                 std::to_string(std::max<int64_t>(field.min, 0) + 1) + "]");
   if (field.type == FieldType::list && field.path == "access.allowedCidrs")
     return list(R"(["-",[],["10.1.0.0/16"],["10.2.0.0/16","10.1.0.0/16"]])");
+  if (field.path == "ignoreDrift") return list(R"(["-",[]])");  // what it names depends on the kind
   if (field.path.ends_with("[]")) return list("[]");
   switch (field.format) {
     case Format::duration:

@@ -58,7 +58,8 @@ const Field* find_field(const Kind& kind, std::string_view path) {
 }
 
 bool is_common_field(std::string_view path) {
-  return path == "managementPolicy" || path == "deletionPolicy" || path == "suspend" || path == "drift";
+  return path == "managementPolicy" || path == "deletionPolicy" || path == "suspend" || path == "drift" ||
+         path == "ignoreDrift" || path == "ignoreDrift[]";
 }
 
 namespace tables {
@@ -89,6 +90,22 @@ void add_common_block(std::vector<Field>& fields, std::string_view default_delet
                     .default_json = R"("Correct")",
                     .change = Change::none,
                     .values = {"Correct", "Report", "Ignore"}});
+  fields.push_back({.path = "ignoreDrift",
+                    .type = FieldType::list,
+                    .doc =
+                        "Fields that somebody else looks after, as JSON pointers below spec. What others change there "
+                        "is neither corrected nor reported. A value that changes in the spec is still carried out, "
+                        "once; and what trove makes anew (a server that died) begins with the spec's value.",
+                    .default_json = "[]",
+                    .change = Change::none,
+                    .max = 64});
+  fields.push_back({.path = "ignoreDrift[]",
+                    .doc =
+                        "A field, as /volume/size, with all below it; a key of a map, as /parameters/max_connections; a whole "
+                        "list, as /grants. A slash in a key is written ~1, a tilde ~0.",
+                    .change = Change::none,
+                    .min = 2,
+                    .max = 512});
 }
 
 Field reference_name(std::string_view path, std::string_view doc, Change change, std::string_view refusal) {

@@ -79,6 +79,6 @@ std::span<const Kind> all_kinds();
 const Kind* find_kind(std::string_view any_spelling);
 // "volume.size", "grants[].on"; nullptr when there is no such row.
 const Field* find_field(const Kind& kind, std::string_view path);
-bool is_common_field(std::string_view path);   // managementPolicy deletionPolicy suspend drift
+bool is_common_field(std::string_view path);   // managementPolicy deletionPolicy suspend drift ignoreDrift
 
 }  // namespace trove

@@ -56,6 +56,7 @@ class Reader {
     into.suspend = boolean("suspend");
     const std::string drift = text("drift");
     into.drift = drift == "Report" ? Drift::report : drift == "Ignore" ? Drift::ignore : Drift::correct;
+    into.ignore_drift = texts("ignoreDrift");
   }
 
  private:
@@ -77,6 +78,37 @@ constexpr std::array<EngineFacts, 4> kEngines{{{Engine::mariadb, "mariadb", 3306
 std::string name_or(std::string name, std::string_view fallback) { return name.empty() ? std::string(fallback) : name; }
 
 }  // namespace
+
+Drift Common::drift_at(std::string_view pointer) const {
+  for (const std::string& ignored : ignore_drift)
+    if (pointer.starts_with(ignored) && (pointer.size() == ignored.size() || pointer[ignored.size()] == '/'))
+      return Drift::ignore;
+  return drift;
+}
+
+std::optional<std::vector<std::string>> pointer_segments(std::string_view pointer) {
+  if (!pointer.starts_with('/')) return std::nullopt;
+  std::vector<std::string> segments;
+  for (size_t i = 0; i < pointer.size(); ++i) {
+    if (pointer[i] == '/') {
+      segments.emplace_back();
+      continue;
+    }
+    char c = pointer[i];
+    if (c == '~') {
+      if (++i == pointer.size() || (pointer[i] != '0' && pointer[i] != '1')) return std::nullopt;
+      c = pointer[i] == '0' ? '~' : '/';
+    }
+    segments.back() += c;
+  }
+  return segments;
+}
+
+std::string pointer_segment(std::string_view key) {
+  std::string out;
+  for (char c : key) out += c == '~' ? "~0" : c == '/' ? "~1" : std::string(1, c);
+  return out;
+}
 
 std::string_view to_string(Engine engine) { return kEngines[static_cast<size_t>(engine)].name; }
 int engine_port(Engine engine) { return kEngines[static_cast<size_t>(engine)].port; }

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 #include "specs/core/time.hpp"
 #include "specs/value.hpp"
@@ -21,7 +22,13 @@ struct Common {
   enum class Deletion { retain, remove } deletion = Deletion::retain;   // Retain | Delete
   bool suspend = false;
   Drift drift = Drift::correct;
+  std::vector<std::string> ignore_drift;     // JSON pointers below spec
+  // What is done about a difference at this pointer: Ignore when ignoreDrift names it or something above it.
+  Drift drift_at(std::string_view pointer) const;
 };
+// "/volume/size" -> {"volume", "size"}; nullopt: no JSON pointer.
+std::optional<std::vector<std::string>> pointer_segments(std::string_view pointer);
+std::string pointer_segment(std::string_view key);   // escaped: "a/b" -> "a~1b"
 
 struct DatabaseInstanceSpec : Common {
   std::string datastore_type;   // as written: mysql or mariadb …

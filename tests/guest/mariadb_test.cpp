@@ -117,4 +117,55 @@ TEST_CASE("MariaDB comes up with databases and users and heals what others chang
   }
 }
 
+TEST_CASE("MariaDB keeps what is left to somebody else, and gives up what somebody else insists on") {
+  Bed bed(Engine::mariadb);
+  bed.document.databases = {mariadb_database("orders")};
+  bed.document.users = {mariadb_user("app", "first", kOrders), mariadb_user("root", "rootpw", {}, true)};
+  bed.document.users[0].ignored = {"/password"};
+  REQUIRE(bed.settle());
+  MariadbClient root(bed.document, "root", "rootpw");
+  REQUIRE(root);
+  {
+    INFO("another password is nobody's business; other things are put back and leave it as it is");
+    REQUIRE(root.run("ALTER USER 'app'@'%' IDENTIFIED BY 'theirs'"));
+    REQUIRE(root.run("GRANT DROP ON orders.* TO 'app'@'%'"));
+    CHECK(bed.has_event("user app was changed by someone (grants); put back"));
+    CHECK(bed.state_of_user("app") == "Applied");
+    CHECK(MariadbClient(bed.document, "app", "theirs", "orders"));
+    bed.document.users[0].max_connections = 7;
+    REQUIRE(bed.settle());
+    CHECK(MariadbClient(bed.document, "app", "theirs", "orders"));
+    CHECK(root.one("SELECT max_user_connections FROM mysql.user WHERE User='app'") == "7");
+  }
+  {
+    INFO("a password that changes in the document is carried out");
+    bed.document.users[0].verifier = mariadb_verifier("second");
+    REQUIRE(bed.settle());
+    CHECK(MariadbClient(bed.document, "app", "second", "orders"));
+  }
+  {
+    INFO("three times within an hour, and then it is left and said, until the document asks for something else");
+    for (int i = 0; i < 3; ++i) {
+      REQUIRE(root.run("GRANT DELETE ON orders.* TO 'app'@'%'"));
+      CHECK(bed.eventually([&](const Report&) {
+        return root.one("SELECT COUNT(*) FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE LIKE '%app%' AND "
+                        "PRIVILEGE_TYPE='DELETE'") == "0";
+      }));
+    }
+    REQUIRE(root.run("GRANT DELETE ON orders.* TO 'app'@'%'"));
+    CHECK(bed.eventually([&](const Report& r) { return r.users[0].state == "Drifted"; }));
+    CHECK(bed.state_of_user("app") ==
+          "Drifted: was changed by someone (grants); put back 3 times within an hour, and left now");
+    const Report report = bed.plane.latest();
+    REQUIRE(report.users[0].changed.size() == 1);
+    CHECK(report.users[0].changed[0].first == "grants");
+    CHECK(report.users[0].changed[0].second.find("DELETE") != std::string::npos);
+    bed.document.users[0].max_connections = 8;
+    REQUIRE(bed.settle());
+    CHECK(bed.state_of_user("app") == "Applied");
+    CHECK(root.one("SELECT COUNT(*) FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE LIKE '%app%' AND "
+                   "PRIVILEGE_TYPE='DELETE'") == "0");
+  }
+}
+
 }  // namespace trove::guest

@@ -152,6 +152,14 @@ TEST_CASE("an instance's port, volume and server live and die on a real cloud") 
       const auto* s = Real::find(i.servers, server.id);
       return s->status == Server::Status::active && s->flavor == "db.tiny";
     });
+    // Nova keeps a record of who asked for it.
+    const Outcome told = real.must(ExplainServer{server_token, server.id, "/flavor", "db.tiny"});
+    const auto resized = std::find_if(told.deeds.begin(), told.deeds.end(),
+                                      [](const ServerDeed& deed) { return deed.action == "resize"; });
+    REQUIRE(resized != told.deeds.end());
+    CHECK_FALSE(resized->user.empty());
+    CHECK(resized->request_id.starts_with("req-"));
+    CHECK(resized->started.set());
     real.must(ConfirmResize{server_token, server.id});  // after a list that was older: it is done, and no error
   }
   SECTION("a volume grows in use") {

@@ -77,9 +77,11 @@ TEST_CASE("what a port lets in is what the rules of its own group say, in the wo
   using Cidrs = std::vector<std::string>;
   CHECK(allowed_by(*port, {{"g", group(mark, egress + "," + ours)}}) == Cidrs{"10.1.2.3/8"});
   CHECK(allowed_by(*port, {{"g", group(mark, ours + "," + foreign)}}) == Cidrs{"10.1.2.3/8", "rule f"});
-  CHECK(allowed_by(*port, {{"g", group("somebody's", ours)}}) == Cidrs{});
-  CHECK(allowed_by(*port, {}) == Cidrs{});
+  CHECK(allowed_by(*port, {{"g", group("somebody's", ours)}}) == Cidrs{"group x"});
+  CHECK(allowed_by(*port, {}) == Cidrs{"group g"});
   port->groups.push_back("another");
+  CHECK(allowed_by(*port, {{"g", group(mark, ours)}}) == Cidrs{"10.1.2.3/8", "group another"});
+  port->groups.clear();
   CHECK(allowed_by(*port, {{"g", group(mark, ours)}}) == Cidrs{});
   const Value rule = rule_for("g", "2001:db8::/32");
   CHECK(rule["ethertype"].text() == "IPv6");

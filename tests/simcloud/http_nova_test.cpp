@@ -348,6 +348,27 @@ TEST_CASE("actions on servers answer as Nova does") {
   CHECK(bed.nova("POST", "/servers/none/action", R"({"os-start":null})").status == 404);
 }
 
+TEST_CASE("Nova keeps a record of who did what to a server, newest first") {
+  HttpBed bed(SimOptions::instant());
+  const std::string id = bed.make_server();
+  REQUIRE(bed.nova("POST", "/servers/" + id + "/action", R"({"os-stop":null})").status == 202);
+  const Reply old = bed.nova("GET", "/servers/" + id + "/os-instance-actions", "", "2.57");
+  const Reply reply = bed.nova("GET", "/servers/" + id + "/os-instance-actions");
+  REQUIRE(reply.status == 200);
+  const auto& deeds = reply.body["instanceActions"].items();
+  REQUIRE(deeds.size() == 2);
+  CHECK(deeds[0]["action"].text() == "stop");
+  CHECK(deeds[1]["action"].text() == "create");
+  CHECK(deeds[0]["instance_uuid"].text() == id);
+  CHECK(deeds[0]["project_id"].text() == bed.project);
+  CHECK_FALSE(deeds[0]["user_id"].text().empty());
+  CHECK(deeds[0]["request_id"].text().starts_with("req-"));
+  CHECK(deeds[0]["start_time"].text().ends_with(".000000"));
+  CHECK(deeds[0]["updated_at"].is_string());
+  CHECK(old.body["instanceActions"].items()[0]["updated_at"].is_null());  // from 2.58 on
+  CHECK(bed.nova("GET", "/servers/nobody/os-instance-actions").status == 404);
+}
+
 TEST_CASE("volumes are attached and detached through Nova") {
   HttpBed bed;
   const std::string id = bed.make_server(), volume = bed.make_volume();

@@ -96,7 +96,6 @@ TEST_CASE("fields that are planned are said to be not supported rather than unkn
              Contains("\"Snapshot\" is not supported in this release: use one of Retain, Delete"));
   CHECK_THAT(instance_problems("maintenance: {disruptiveChanges: InWindow}"),
              Contains("not supported in this release"));
-  CHECK_THAT(instance_problems("ignoreDrift: []"), Contains("not supported in this release"));
   CHECK_THAT(user_problems("maxUserConnections: 5"), Contains("Did you mean \"maxConnections\"?"));
   CHECK_THAT(spec_problems("Database", "{instanceRef: {name: a, project: b}}"),
              Contains("references stay in one project"));
@@ -389,4 +388,43 @@ spec:
   const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - start;
   INFO("decoding took " << took.count() / kRounds << " us");
   CHECK(took.count() / kRounds < 1000);   // wide: sanitizers and busy machines; the promise itself is in bench
+}
+
+TEST_CASE("what ignoreDrift names is a field or a key of a map that is there") {
+  CHECK(instance_problems("ignoreDrift: [/flavor, /volume/size, /volume, /access/allowedCidrs]").empty());
+  CHECK(user_problems("ignoreDrift: [/grants, /password, /maxConnections]").empty());
+  CHECK(spec_problems("ConfigurationGroup",
+                      "{datastore: {type: mariadb}, parameters: {max_connections: 50}, ignoreDrift: "
+                      "[/parameters/max_connections, /parameters]}")
+            .empty());
+  const Decoded decoded = decode(
+      "apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: v}\nspec:\n  size: 1\n  ignoreDrift:\n  - /sise\n",
+      "v.yaml");
+  REQUIRE(decoded.problems.size() == 1);
+  CHECK(to_string(decoded.problems[0]) ==
+        "v.yaml:7:5  spec.ignoreDrift[0]: \"sise\" is not in spec. Did you mean \"size\"?");
+  CHECK_THAT(instance_problems("ignoreDrift: [/volume/sizes]"),
+             Contains("spec.ignoreDrift[0]: \"sizes\" is not in spec.volume. Did you mean \"size\"?"));
+  CHECK_THAT(spec_problems("ConfigurationGroup",
+                           "{datastore: {type: mariadb}, parameters: {max_connections: 50}, ignoreDrift: "
+                           "[/parameters/max_conections]}"),
+             Contains("\"max_conections\" is not in spec.parameters. Did you mean \"max_connections\"?"));
+  CHECK_THAT(user_problems("grants: [{privileges: [SELECT], on: orders.*}], ignoreDrift: [/grants/orders.*]"),
+             Contains("items of spec.grants cannot be named one by one: name the whole list"));
+  CHECK_THAT(instance_problems("ignoreDrift: [volume.size]"), Contains("is not a JSON pointer"));
+  CHECK_THAT(instance_problems("ignoreDrift: [/flavor~2]"), Contains("is not a JSON pointer"));
+  CHECK_THAT(instance_problems("ignoreDrift: [/flavor/name]"), Contains("there is nothing below spec.flavor"));
+  CHECK_THAT(instance_problems("ignoreDrift: [/drift]"), Contains("is trove's own"));
+  CHECK_THAT(instance_problems("ignoreDrift: [/access/allowedCidrs/0]"), Contains("name the whole list"));
+}
+
+TEST_CASE("ignoreDrift covers what it names and all below it, and nothing beside it") {
+  Common common;
+  common.drift = Drift::report;
+  common.ignore_drift = {"/volume", "/flavor"};
+  CHECK(common.drift_at("/volume/size") == Drift::ignore);
+  CHECK(common.drift_at("/flavor") == Drift::ignore);
+  CHECK(common.drift_at("/volumeRef") == Drift::report);
+  CHECK(*pointer_segments("/grants/a~1b~0c") == std::vector<std::string>{"grants", "a/b~c"});
+  CHECK(pointer_segment("a/b~c") == "a~1b~0c");
 }

@@ -10,6 +10,9 @@ namespace {
 
 constexpr Millis kFirstRetry{5'000}, kLongestRetry{60'000};
 constexpr size_t kMostMessage = 500;
+// Put back so often within an hour, and changed again: somebody else wants it so.
+constexpr int kMostRepairs = 3;
+constexpr Millis kRepairWindow{3'600'000};
 
 std::map<std::string, std::string> hashed(const Facets& facets) {
   std::map<std::string, std::string> out;
@@ -22,13 +25,28 @@ std::string digest_of(const Database& database) {
   Document d;
   d.databases = {database};
   d.databases[0].drift = Drift::correct;     // another policy is no other item
+  d.databases[0].ignored.clear();
   return digest(d);
 }
 std::string digest_of(const User& user) {
   Document d;
   d.users = {user};
   d.users[0].drift = Drift::correct;
+  d.users[0].ignored.clear();
   return digest(d);
+}
+
+// What is asked for, field by field: one that is left to somebody else is set only when this changes.
+std::map<std::string, std::string> wanted_of(const Database& database) {
+  return hashed({{"/characterSet", database.character_set}, {"/collate", database.collate}, {"/owner", database.owner}});
+}
+std::map<std::string, std::string> wanted_of(const User& user) {
+  Document grants;
+  grants.users.push_back({});
+  grants.users[0].grants = user.grants;
+  return hashed({{"/password", user.verifier},
+                 {"/grants", digest(grants)},
+                 {"/maxConnections", std::to_string(user.max_connections)}});
 }
 
 std::string display(const std::string& name, const std::string& host) {
@@ -58,7 +76,11 @@ struct Items::Work {
   Drift drift = Drift::correct;
   Need need = Need::nothing;
   std::optional<Facets> seen;
+  std::map<std::string, std::string> wanted;
   std::string difference;          // in words, for drift
+  std::optional<User> user_as_applied;           // with the fields that are not touched in `ignored`
+  std::optional<Database> database_as_applied;
+  const std::vector<std::string>& ignored() const { return user ? user->ignored : database->ignored; }
   bool failed = false;
   ItemState state;
 };
@@ -79,7 +101,17 @@ void Items::judge(Work& work, const Document& document) {
   const bool applied_before = known != memory_.items.end() && known->second.digest == work.digest;
   if (applied_before) {
     const auto now = work.seen ? hashed(*work.seen) : std::map<std::string, std::string>();
-    if (work.seen && now == known->second.facets) {
+    std::vector<std::pair<std::string, std::string>> changed;
+    for (const auto& [name, hash] : known->second.facets) {
+      const auto found = now.find(name);
+      if (!work.seen || (found != now.end() && found->second == hash)) continue;
+      const auto& ignored = work.ignored();
+      if (std::find(ignored.begin(), ignored.end(), path_of_facet(name)) != ignored.end()) continue;
+      std::string actual = name == "password" || found == now.end() ? "" : work.seen->at(name);
+      if (actual.size() > kMostMessage) actual.resize(kMostMessage);
+      changed.emplace_back(name, work.user ? without(std::move(actual), work.user->verifier) : std::move(actual));
+    }
+    if (work.seen && changed.empty()) {
       work.state.state = "Applied";
       return;
     }
@@ -87,19 +119,26 @@ void Items::judge(Work& work, const Document& document) {
       work.difference = "was dropped by someone";
     } else {
       std::string facets;
-      for (const auto& [name, hash] : known->second.facets) {
-        const auto found = now.find(name);
-        if (found == now.end() || found->second != hash) facets += (facets.empty() ? "" : ", ") + name;
-      }
+      for (const auto& [name, actual] : changed) facets += (facets.empty() ? "" : ", ") + name;
       work.difference = "was changed by someone (" + facets + ")";
     }
+    work.state.changed = std::move(changed);
     if (work.drift == Drift::ignore) {
       work.state.state = "Applied";
+      work.state.changed.clear();
       return;
     }
-    if (work.drift == Drift::report) {
+    Memory::Item& item = known->second;
+    const bool often = item.repaired == work.difference &&
+                       (item.repairs > kMostRepairs ||
+                        (item.repairs == kMostRepairs && clock_.wall() - item.first_repair < kRepairWindow));
+    if (work.drift == Drift::report || often) {
       work.state.state = "Drifted";
       work.state.message = work.difference;
+      if (often && work.drift != Drift::report) {
+        item.repairs = kMostRepairs + 1;  // until what is asked for changes
+        work.state.message += "; put back " + std::to_string(kMostRepairs) + " times within an hour, and left now";
+      }
       return;
     }
   }
@@ -117,13 +156,31 @@ void Items::judge(Work& work, const Document& document) {
     return;
   }
   work.need = applied_before ? Need::repair : Need::make;
+  // What is left to somebody else is touched only when the item is not there, or when what is asked for has changed.
+  std::vector<std::string> kept;
+  if (work.seen && known != memory_.items.end())
+    for (const std::string& path : work.ignored()) {
+      const auto before = known->second.wanted.find(path);
+      if (before != known->second.wanted.end() && before->second == work.wanted.at(path)) kept.push_back(path);
+    }
+  if (work.user) work.user_as_applied = *work.user, work.user_as_applied->ignored = std::move(kept);
+  else work.database_as_applied = *work.database, work.database_as_applied->ignored = std::move(kept);
 }
 
 void Items::settle(Work& work, const std::optional<Facets>& facets) {
   if (!facets) return note_failure(work, {Code::unavailable, "it is not there right after it was made"});
-  memory_.items[work.key] = {work.digest, hashed(*facets)};
+  Memory::Item item{work.digest, hashed(*facets), work.wanted, {}, 0, {}};
+  if (work.need == Need::repair) {
+    const Memory::Item& before = memory_.items[work.key];
+    const bool going_on = before.repaired == work.difference && clock_.wall() - before.first_repair < kRepairWindow;
+    item.repaired = work.difference;
+    item.repairs = going_on ? before.repairs + 1 : 1;
+    item.first_repair = going_on ? before.first_repair : clock_.wall();
+  }
+  memory_.items[work.key] = std::move(item);
   failures_.erase(work.key);
   work.state.state = "Applied";
+  work.state.changed.clear();
 }
 
 Result<ItemsOutcome> Items::pass(const Document& document) {
@@ -137,8 +194,9 @@ Result<ItemsOutcome> Items::pass(const Document& document) {
     work.key = "user " + user.name + "@" + user.host;
     work.label = "user " + display(user.name, user.host);
     work.digest = digest_of(user);
+    work.wanted = wanted_of(user);
     work.drift = user.drift;
-    work.state = {user.name, user.host, "Pending", ""};
+    work.state = {user.name, user.host, "Pending", "", {}};
     if (keys.insert(work.key).second) users.push_back(std::move(work));
   }
   for (const Database& database : document.databases) {
@@ -147,8 +205,9 @@ Result<ItemsOutcome> Items::pass(const Document& document) {
     work.key = "database " + database.name;
     work.label = "database " + database.name;
     work.digest = digest_of(database);
+    work.wanted = wanted_of(database);
     work.drift = database.drift;
-    work.state = {database.name, "", "Pending", ""};
+    work.state = {database.name, "", "Pending", "", {}};
     if (keys.insert(work.key).second) databases.push_back(std::move(work));
   }
 
@@ -184,14 +243,14 @@ Result<ItemsOutcome> Items::pass(const Document& document) {
     }
     return any ? driver_.refresh(document, true) : Result<void>();
   };
-  if (auto done = step(users, [&](Work& work) { return driver_.apply(*work.user); }); !done) {
+  if (auto done = step(users, [&](Work& work) { return driver_.apply(*work.user_as_applied); }); !done) {
     return tl::unexpected<Error>(done.error());
   }
-  if (auto done = step(databases, [&](Work& work) { return driver_.apply(*work.database); }); !done) {
+  if (auto done = step(databases, [&](Work& work) { return driver_.apply(*work.database_as_applied); }); !done) {
     return tl::unexpected<Error>(done.error());
   }
   for (Work& work : users) {
-    if (work.need != Need::nothing && !work.failed) attempt(work, driver_.apply_grants(*work.user));
+    if (work.need != Need::nothing && !work.failed) attempt(work, driver_.apply_grants(*work.user_as_applied));
   }
   if (changed) {
     if (auto read = driver_.refresh(document, true); !read) return tl::unexpected<Error>(read.error());
@@ -215,8 +274,8 @@ Result<ItemsOutcome> Items::pass(const Document& document) {
 
   // Drops come last: users of a dropped database lose nothing that they still need.
   const auto drop = [&](const std::string& key, ItemState state, auto perform) {
-    if (keys.count(key)) return ItemState{state.name, state.host, "Failed", "it is both wanted and dropped: kept"};
-    if (document.suspended) return ItemState{state.name, state.host, "Pending", "suspended: nothing is changed"};
+    if (keys.count(key)) return ItemState{state.name, state.host, "Failed", "it is both wanted and dropped: kept", {}};
+    if (document.suspended) return ItemState{state.name, state.host, "Pending", "suspended: nothing is changed", {}};
     Result<void> done = perform();
     state.state = done ? "Dropped" : "Failed";
     if (!done) state.message = without(done.error().message, "");
@@ -224,12 +283,12 @@ Result<ItemsOutcome> Items::pass(const Document& document) {
     return state;
   };
   for (const auto& [name, host] : document.dropped_users) {
-    outcome.users.push_back(drop("user " + name + "@" + host, {name, host, "", ""},
+    outcome.users.push_back(drop("user " + name + "@" + host, {name, host, "", "", {}},
                                  [&, n = name, h = host] { return driver_.drop_user(n, h); }));
   }
   for (const auto& name : document.dropped_databases) {
     outcome.databases.push_back(
-        drop("database " + name, {name, "", "", ""}, [&, n = name] { return driver_.drop_database(n); }));
+        drop("database " + name, {name, "", "", "", {}}, [&, n = name] { return driver_.drop_database(n); }));
   }
 
   // What the document no longer speaks of is nobody's business any more; a later mention is news, not drift.

@@ -45,7 +45,10 @@ Memory load_memory(const std::string& path) {
   m.engine_started = Time{v["engineStarted"].int_or(0)};
   m.settled = v["settled"].bool_or(false);
   for (const auto& member : v["items"].members()) {
-    m.items[member.key] = {member.value["digest"].text(), texts_from(member.value["facets"])};
+    m.items[member.key] = {member.value["digest"].text(), texts_from(member.value["facets"]),
+                           texts_from(member.value["wanted"]), member.value["repaired"].text(),
+                           static_cast<int>(member.value["repairs"].int_or(0)),
+                           Time{member.value["firstRepair"].int_or(0)}};
   }
   m.persisted = texts_from(v["persisted"]);
   m.started_with = texts_from(v["startedWith"]);
@@ -66,7 +69,14 @@ Result<void> save_memory(const std::string& path, const Memory& m) {
                         {"settled", m.settled}});
   Value items = Value::map();
   for (const auto& [key, item] : m.items) {
-    items.mutable_members().push_back({key, Value::map({{"digest", item.digest}, {"facets", texts(item.facets)}}), {}});
+    items.mutable_members().push_back({key,
+                                       Value::map({{"digest", item.digest},
+                                                   {"facets", texts(item.facets)},
+                                                   {"wanted", texts(item.wanted)},
+                                                   {"repaired", item.repaired},
+                                                   {"repairs", item.repairs},
+                                                   {"firstRepair", item.first_repair.ms}}),
+                                       {}});
   }
   v.set("items", std::move(items));
   v.set("persisted", texts(m.persisted));

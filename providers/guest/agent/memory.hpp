@@ -21,6 +21,10 @@ struct Memory {
   struct Item {
     std::string digest;
     std::map<std::string, std::string> facets;
+    std::map<std::string, std::string> wanted;  // field ("/password") to a hash of what was asked for it
+    std::string repaired;                       // what was put back last: "was changed by someone (grants)"
+    int repairs = 0;                            // of that, within an hour from `first_repair`
+    Time first_repair;
     friend bool operator==(const Item&, const Item&) = default;
   };
   std::map<std::string, Item> items;

@@ -3,6 +3,7 @@
 // runs on that thread too; what it returns may be read by another). A driver decides nothing about when: drift policy,
 // back-off, retries and reports are the agent's.
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -36,6 +37,9 @@ struct Surroundings {
 // Values may be verifiers: the agent compares and hashes them and never prints them.
 using Facets = std::map<std::string, std::string>;
 using Parameters = std::map<std::string, std::string>;
+inline bool keeps(const std::vector<std::string>& ignored, std::string_view path) {
+  return std::find(ignored.begin(), ignored.end(), path) != ignored.end();
+}
 
 // A parameter as the running engine knows it.
 struct Setting {
@@ -81,7 +85,8 @@ class EngineDriver {
   virtual Result<void> refresh(const Document& document, bool may_change) = 0;
   virtual Result<std::optional<Facets>> look(const Database& database) = 0;
   virtual Result<std::optional<Facets>> look(const User& user) = 0;
-  // Make it so, whatever is there now. Users come first, then databases, then grants: each may need the one before.
+  // Make it so, whatever is there now; but of what is there, the fields in `ignored` keep what they have. Users come
+  // first, then databases, then grants: each may need the one before.
   virtual Result<void> apply(const User& user) = 0;
   virtual Result<void> apply(const Database& database) = 0;
   virtual Result<void> apply_grants(const User& user) = 0;

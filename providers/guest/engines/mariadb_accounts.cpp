@@ -74,9 +74,10 @@ Result<std::optional<Facets>> MariadbDriver::look(const Database& database) {
 Result<void> MariadbDriver::apply(const Database& database) {
   if (is_system_database(database.name)) return fail(Code::denied, "the database belongs to MariaDB");
   std::string how;
-  for (const auto& [keyword, word] : {std::pair{" CHARACTER SET ", database.character_set},
-                                      std::pair{" COLLATE ", database.collate}}) {
-    if (word.empty()) continue;
+  const bool there = schemata_.count(database.name) > 0;
+  for (const auto& [keyword, word, path] : {std::tuple{" CHARACTER SET ", database.character_set, "/characterSet"},
+                                            std::tuple{" COLLATE ", database.collate, "/collate"}}) {
+    if (word.empty() || (there && keeps(database.ignored, path))) continue;
     auto checked = character_set_word(word);
     if (!checked) return tl::unexpected<Error>(checked.error());
     how += keyword + *checked;
@@ -114,18 +115,24 @@ Result<void> MariadbDriver::apply(const User& user) {
     return tl::unexpected<Error>(checked.error());   // a login without what it is for helps nobody
   }
   const std::string who = mariadb::account(user.name, host);
-  const std::string how = " IDENTIFIED VIA mysql_native_password USING " + mariadb::quote_text(user.verifier) +
-                          " WITH MAX_USER_CONNECTIONS " + std::to_string(user.max_connections) + " ACCOUNT UNLOCK";
   const auto found = accounts_.find({user.name, host});
-  if (found != accounts_.end() && found->second.at("account") == "role") {
+  const bool there = found != accounts_.end();
+  std::string how;
+  if (!there || !keeps(user.ignored, "/password"))
+    how += " IDENTIFIED VIA mysql_native_password USING " + mariadb::quote_text(user.verifier);
+  if (!there || !keeps(user.ignored, "/maxConnections"))
+    how += " WITH MAX_USER_CONNECTIONS " + std::to_string(user.max_connections);
+  how += " ACCOUNT UNLOCK";
+  if (there && found->second.at("account") == "role") {
     return fail(Code::conflict, "a role of this name exists");
   }
-  auto made = execute("CREATE USER IF NOT EXISTS " + who + how);
+  Result<void> made = there ? Result<void>() : execute("CREATE USER IF NOT EXISTS " + who + how);
   if (made) made = execute("ALTER USER " + who + how);
   return made;
 }
 
 Result<void> MariadbDriver::apply_grants(const User& user) {
+  if (keeps(user.ignored, "/grants")) return {};
   const std::string who = mariadb::account(user.name, host_of(user.host));
   auto want = mariadb::wanted_grants(user.grants, user.superuser);
   if (!want) return tl::unexpected<Error>(want.error());

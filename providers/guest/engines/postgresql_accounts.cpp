@@ -213,7 +213,7 @@ Result<void> PostgresqlDriver::apply(const User& user) {
   const auto found = roles_.find(user.name);
   if (found == roles_.end()) {
     if (auto made = execute("CREATE ROLE " + who + " NOLOGIN"); !made) return made;
-  } else {
+  } else if (!keeps(user.ignored, "/grants")) {
     for (size_t from = 0; from < found->second.memberships.size();) {
       const size_t comma = std::min(found->second.memberships.find(',', from), found->second.memberships.size());
       const std::string role = found->second.memberships.substr(from, comma - from);
@@ -221,10 +221,14 @@ Result<void> PostgresqlDriver::apply(const User& user) {
       from = comma + 1;
     }
   }
-  return execute("ALTER ROLE " + who + " LOGIN INHERIT NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS " +
-                 (user.superuser ? "SUPERUSER" : "NOSUPERUSER") + " CONNECTION LIMIT " +
-                 std::to_string(user.max_connections > 0 ? user.max_connections : -1) + " PASSWORD " +
-                 quote_text(user.verifier) + " VALID UNTIL 'infinity'");
+  const bool there = found != roles_.end();
+  std::string how = std::string(" LOGIN INHERIT NOCREATEROLE NOCREATEDB NOREPLICATION NOBYPASSRLS ") +
+                    (user.superuser ? "SUPERUSER" : "NOSUPERUSER");
+  if (!there || !keeps(user.ignored, "/maxConnections"))
+    how += " CONNECTION LIMIT " + std::to_string(user.max_connections > 0 ? user.max_connections : -1);
+  if (!there || !keeps(user.ignored, "/password"))
+    how += " PASSWORD " + quote_text(user.verifier) + " VALID UNTIL 'infinity'";
+  return execute("ALTER ROLE " + who + how);
 }
 
 Result<void> PostgresqlDriver::apply(const Database& database) {
@@ -249,13 +253,13 @@ Result<void> PostgresqlDriver::apply(const Database& database) {
     }
     return out;
   };
-  if (!database.character_set.empty() && plain(database.character_set) != plain(found->second.encoding)) {
+  if (!database.character_set.empty() && !keeps(database.ignored, "/characterSet") && plain(database.character_set) != plain(found->second.encoding)) {
     return fail(Code::invalid, "the encoding of a database cannot be changed; it is " + found->second.encoding);
   }
-  if (!database.collate.empty() && plain(database.collate) != plain(found->second.collate)) {
+  if (!database.collate.empty() && !keeps(database.ignored, "/collate") && plain(database.collate) != plain(found->second.collate)) {
     return fail(Code::invalid, "the collation of a database cannot be changed; it is " + found->second.collate);
   }
-  if (database.owner.empty() || database.owner == found->second.owner) return {};
+  if (database.owner.empty() || database.owner == found->second.owner || keeps(database.ignored, "/owner")) return {};
   return execute("ALTER DATABASE " + name + " OWNER TO " + quote_name(database.owner));
 }
 
@@ -332,6 +336,7 @@ Result<void> PostgresqlDriver::apply_in_database(const User& user, const std::st
 }
 
 Result<void> PostgresqlDriver::apply_grants(const User& user) {
+  if (keeps(user.ignored, "/grants")) return {};
   auto want = postgresql::wanted_grants(user.grants);
   if (!want) return tl::unexpected<Error>(want.error());
   if (user.superuser) want->clear();        // may everything already

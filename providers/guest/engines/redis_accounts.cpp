@@ -19,6 +19,22 @@ bool is_command_rule(const std::string& rule) {
   });
 }
 
+// Words as ACL LIST shows them; a selector in brackets is one.
+void add_words(std::vector<std::string>& words, const std::string& text) {
+  int depth = 0;
+  std::string word;
+  for (char c : text) {
+    depth += c == '(' ? 1 : c == ')' ? -1 : 0;
+    if (c != ' ' || depth > 0) {
+      word += c;
+      continue;
+    }
+    if (!word.empty()) words.push_back(std::move(word));
+    word.clear();
+  }
+  if (!word.empty()) words.push_back(std::move(word));
+}
+
 }  // namespace
 
 Result<std::vector<std::string>> redis::acl_rules(const User& user) {
@@ -115,7 +131,16 @@ Result<void> RedisDriver::apply(const User& user) {
   auto rules = redis::acl_rules(user);
   if (!rules) return tl::unexpected<Error>(rules.error());
   std::vector<std::string> words = {"ACL", "SETUSER", user.name};
-  words.insert(words.end(), rules->begin(), rules->end());
+  // "reset" takes all away, so what is kept is given again as it was.
+  const auto there = users_.find(user.name);
+  const bool password = there != users_.end() && keeps(user.ignored, "/password");
+  const bool grants = there != users_.end() && keeps(user.ignored, "/grants");
+  for (const std::string& rule : *rules) {
+    const bool secret = rule[0] == '#';
+    if (rule == "reset" || rule == "on" || (secret ? !password : !grants)) words.push_back(rule);
+  }
+  if (password) add_words(words, there->second.at("password"));
+  if (grants) add_words(words, there->second.at("grants"));
   if (auto done = order(words); !done) return done;
   return order({"ACL", "SAVE"});
 }

@@ -1,0 +1,241 @@
+#include "reconciler/kinds/drift.hpp"
+
+#include <algorithm>
+
+#include "specs/json.hpp"
+#include "specs/kinds/parameters.hpp"
+
+namespace trove {
+namespace {
+
+constexpr const char* kFlavorPath = "/flavor";
+
+std::string shown(const Value& value) {
+  std::string text = value.is_list() || value.is_map() ? dump_json(value) : value.as_written();
+  return text.empty() ? "nothing" : text;
+}
+
+// Who did `deed`, by the server's own record; null: the record does not say. A later deed of the same kind takes its
+// place, and what happened to a server after it was stopped (it was started) means that nobody stopped it since.
+const ServerDeed* author(const std::vector<ServerDeed>& deeds, std::string_view deed) {
+  const ServerDeed* newest = nullptr;
+  for (const ServerDeed& one : deeds) {
+    if (deed == "resize" && one.action != "resize") continue;
+    if (!newest || one.started > newest->started) newest = &one;
+  }
+  return newest && newest->action == deed && !newest->user.empty() ? newest : nullptr;
+}
+
+}  // namespace
+
+std::string_view to_string(Drift policy) {
+  switch (policy) {
+    case Drift::correct: return "Correct";
+    case Drift::report: return "Report";
+    case Drift::ignore: return "Ignore";
+  }
+  return "Correct";
+}
+
+std::string describe_drift(const Value& entry) {
+  std::string text = entry["path"].text() + ": " + shown(entry["actual"]) + " instead of " + shown(entry["desired"]);
+  if (const std::string& by = entry["by"].text(); !by.empty()) text += ", by " + by;
+  if (const std::string& wait = entry["waitsFor"].text(); !wait.empty()) text += " (" + wait + ")";
+  return text;
+}
+
+bool same_drift(const Value& before, const Value& entry) {
+  return before["path"] == entry["path"] && before["actual"] == entry["actual"];
+}
+
+DriftJudge::DriftJudge(const Object& object, const World& world)
+    : object_(object), world_(world), common_(common_of(object.spec)) {
+  const Value& status = object.resource.status;
+  in_sync_ = status["inSync"].is_map() ? status["inSync"] : Value::map();
+  for (const Value& entry : status["drift"].items()) before_[entry["path"].text()] = entry;
+  drift_ = before_;
+  corrections_ = Value::list();
+  // A change of the spec is a new start.
+  for (const Value& record : status["corrections"].items())
+    if (record["generation"].int_or(0) == object.meta().generation) corrections_.push_back(record);
+}
+
+void DriftJudge::forget_all() {
+  in_sync_ = Value::map();
+  drift_.clear();
+  corrections_ = Value::list();
+  stopped_.clear();
+}
+
+DriftJudge::Finding DriftJudge::judge(DriftFact fact) { return found(std::move(fact), nullptr, ""); }
+
+DriftJudge::Finding DriftJudge::judge(DriftFact fact, const Server& server, std::string_view deed) {
+  return found(std::move(fact), &server, deed);
+}
+
+DriftJudge::Finding DriftJudge::found(DriftFact fact, const Server* server, std::string_view deed) {
+  const Value mark = fact.mark.is_null() ? fact.desired : fact.mark;
+  const Value remembered = in_sync_[fact.path];
+  drift_.erase(fact.path);
+  if (fact.fits) {
+    if (!(remembered == mark)) in_sync_.set(fact.path, mark);
+    return Finding::fits;
+  }
+  if (!(remembered == mark)) {
+    // From here on it is ours, also when the spec is changed back while it is being done.
+    in_sync_.erase(fact.path);
+    return Finding::change;
+  }
+  const Drift policy = common_.drift_at(fact.path);
+  if (policy == Drift::ignore) return Finding::left;
+  Value entry = Value::map({{"path", fact.path}, {"desired", fact.desired}, {"actual", fact.actual}});
+  const auto before = before_.find(fact.path);
+  if (before != before_.end() && same_drift(before->second, entry)) {
+    for (const char* field : {"by", "requestId", "since"})
+      if (const Value* value = before->second.find(field)) entry.set(field, *value);
+  } else {
+    if (server) {
+      const auto told = world_.explained.find({server->id, fact.path});
+      if (told == world_.explained.end() || told->second.actual != fact.actual.text()) {
+        asks_.push_back(ExplainServer{server->token, server->id, fact.path, fact.actual.text()});
+        return Finding::asking;
+      }
+      const ServerDeed* by = author(told->second.deeds, deed);
+      // A server that is off although nobody stopped it has failed; that is no drift, and is always healed.
+      if (!by && deed == "stop") return Finding::change;
+      if (by) entry.set("by", "keystone:" + by->user);
+      if (by && !by->request_id.empty()) entry.set("requestId", by->request_id);
+    }
+    entry.set("since", format_time(world_.now));
+  }
+  entry.set("policy", to_string(policy));
+  const bool stopped = policy == Drift::correct && fact.correctable && flaps(fact.path, entry);
+  drift_[fact.path] = std::move(entry);
+  if (stopped) {
+    stopped_.insert(fact.path);
+    waits_for(fact.path, "put right " + std::to_string(kMaxCorrections) + " times within an hour; stopped");
+  }
+  return policy == Drift::report || stopped || !fact.correctable ? Finding::left : Finding::correct;
+}
+
+DriftJudge::Finding DriftJudge::judge_size(const std::string& path, int64_t want_gib, int64_t have_gib,
+                                           std::string accept) {
+  const Value& remembered = in_sync_[path];
+  DriftFact fact{path, want_gib, have_gib};
+  fact.correctable = false;
+  // Smaller than the spec is always a change of ours; larger when it was first seen is what it came with.
+  fact.fits = have_gib <= want_gib || !remembered.is_int() || have_gib <= remembered.int_or(0);
+  fact.mark = fact.fits ? Value(have_gib) : remembered;
+  const Finding finding = found(std::move(fact), nullptr, "");
+  if (drifted(path)) waits_for(path, "a volume never shrinks; " + accept);
+  return finding;
+}
+
+void DriftJudge::clear_reported() {
+  std::erase_if(drift_, [&](const auto& entry) { return entry.second["guest"].bool_or(false); });
+}
+
+void DriftJudge::report(std::string path, Value desired, Value actual, Drift policy, std::string waits) {
+  Value entry = Value::map({{"path", path}, {"desired", std::move(desired)}, {"actual", std::move(actual)}});
+  const auto before = before_.find(path);
+  const bool again = before != before_.end() && same_drift(before->second, entry);
+  entry.set("since", again ? before->second["since"] : Value(format_time(world_.now)));
+  entry.set("policy", to_string(policy));
+  entry.set("guest", true);
+  if (!waits.empty()) entry.set("waitsFor", std::move(waits));
+  drift_[std::move(path)] = std::move(entry);
+}
+
+Value* DriftJudge::record_of(const std::string& path) {
+  for (Value& record : corrections_.mutable_items())
+    if (record["path"].text() == path) return &record;
+  return nullptr;
+}
+
+bool DriftJudge::flaps(const std::string& path, const Value& entry) {
+  Value* record = record_of(path);
+  if (!record) return false;
+  if ((*record)["stopped"].bool_or(false)) return true;
+  const auto& times = (*record)["times"].items();
+  const auto since = parse_time(entry["since"].text());
+  if (times.empty() || !since) return false;
+  if (const auto last = parse_time(times.back().text()); last && *last >= *since) return false;  // this one, going on
+  const size_t recent = static_cast<size_t>(std::count_if(times.begin(), times.end(), [&](const Value& time) {
+    const auto at = parse_time(time.text());
+    return at && world_.now - *at < kCorrectionWindow;
+  }));
+  if (recent < kMaxCorrections) return false;
+  record->set("stopped", true);
+  record->set("desired", entry["desired"]);
+  record->set("actual", entry["actual"]);
+  return true;
+}
+
+void DriftJudge::corrected(const std::string& path) {
+  const auto entry = drift_.find(path);
+  if (entry == drift_.end()) return;
+  Value* record = record_of(path);
+  if (!record)
+    record = &corrections_.push_back(
+        Value::map({{"path", path}, {"generation", object_.meta().generation}, {"times", Value::list()}}));
+  const auto since = parse_time(entry->second["since"].text());
+  const auto& times = (*record)["times"].items();
+  if (const auto last = times.empty() ? std::nullopt : parse_time(times.back().text()); last && since && *last >= *since)
+    return;
+  Value kept = Value::list();
+  for (const Value& time : times)
+    if (const auto at = parse_time(time.text()); at && world_.now - *at < kCorrectionWindow) kept.push_back(time);
+  kept.push_back(format_time(world_.now));
+  record->set("times", std::move(kept));
+}
+
+void DriftJudge::waits_for(const std::string& path, std::string what) {
+  if (auto entry = drift_.find(path); entry != drift_.end()) entry->second.set("waitsFor", std::move(what));
+}
+
+std::string DriftJudge::message() const {
+  std::string text;
+  for (const auto& [path, entry] : drift_) text += (text.empty() ? "" : "; ") + describe_drift(entry);
+  return text;
+}
+
+std::string DriftJudge::flapping() const {
+  std::string text;
+  for (const std::string& path : stopped_) {
+    const Value& entry = drift_.at(path);
+    text += (text.empty() ? "" : "; ") + path + " was put back to " + shown(entry["desired"]) + " " +
+            std::to_string(kMaxCorrections) + " times within an hour and is " + shown(entry["actual"]) + " again";
+  }
+  return text;
+}
+
+void DriftJudge::write(Value& status) const {
+  if (!in_sync_.empty()) status.set("inSync", in_sync_);
+  if (!corrections_.empty()) status.set("corrections", corrections_);
+  if (drift_.empty()) return;
+  Value list = Value::list();
+  for (const auto& [path, entry] : drift_) list.push_back(entry);
+  status.set("drift", std::move(list));
+}
+
+Drift parameter_drift(const DatabaseInstanceSpec& instance, const ConfigurationGroupSpec* group,
+                      const std::string& name) {
+  if (instance.drift_at("/configurationRef") == Drift::ignore) return Drift::ignore;
+  Drift policy = instance.drift;
+  if (!group) return policy;
+  policy = std::max(policy, group->drift_at("/parameters"));
+  for (const std::string& ignored : group->ignore_drift)
+    if (const auto segments = pointer_segments(ignored); segments && segments->size() == 2 && (*segments)[0] == "parameters" &&
+        canonical_parameter(instance.engine, (*segments)[1]) == name)
+      return Drift::ignore;
+  return policy;
+}
+
+int64_t engine_memory_mib(const Object& instance, const Server& server, const World& world) {
+  const auto& want = instance.as<DatabaseInstanceSpec>();
+  const int64_t has = world.flavor_ram_mib(server.flavor), asked = world.flavor_ram_mib(want.flavor);
+  const bool outside = server.flavor != want.flavor && instance.resource.status["inSync"][kFlavorPath] == want.flavor;
+  return outside && asked != 0 && want.drift_at(kFlavorPath) == Drift::report ? std::min(has, asked) : has;
+}
+
+}  // namespace trove
