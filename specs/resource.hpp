@@ -28,6 +28,10 @@ struct OwnerReference {
 
 // Annotation of a Volume that was forgotten with its data kept and is made again: the cloud's volume.
 inline constexpr const char* kVolumeId = "trove/volume-id";
+// Of an object that was changed by a plan: the plan's id. kCalmPlan: a plan that showed no interruption of a database;
+// what turns out to need one all the same is held until somebody approves.
+inline constexpr const char* kPlanId = "trove/plan";
+inline constexpr const char* kCalmPlan = "trove/calm-plan";
 
 struct Metadata {
   std::string name;

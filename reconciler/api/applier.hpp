@@ -66,6 +66,7 @@ struct ApplyOrder {
   bool dry_run = false;
   std::vector<Key> removed;  // to delete, in or out of a set
   std::string plan;          // the plan that this carries out; "" = none
+  bool calm = false;         // and it showed no interruption of a database
   Once once;
 };
 

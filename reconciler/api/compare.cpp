@@ -190,6 +190,11 @@ Applied Applier::compare(Draft& draft, size_t i, const Resource* current, Snapsh
     item.what = Applied::What::configured;
     item.message = describe(changes, words);
   }
+  if (item.spec_changed) {
+    metadata.annotations.erase(kCalmPlan);
+    metadata.annotations.erase(kPlanId);
+    if (!order.plan.empty()) metadata.annotations.set(order.calm ? kCalmPlan : kPlanId, order.plan);
+  }
   // How an object goes may still be changed while it goes: that is how a stuck deletion is ended.
   if (current->deleting() && (changes.empty() || !only_common(changes))) {
     Problem problem;

@@ -304,6 +304,8 @@ Attempt<http::Response> Api::apply_plan(const Call& call, const std::string& id)
   order.author = call.author();
   order.plan = id;
   const Value& then = (*record)["plan"];
+  const auto& steps = then["actions"].items();
+  order.calm = std::none_of(steps.begin(), steps.end(), [](const Value& step) { return step.find("interrupts"); });
   auto done = options_.applier.apply(order, [&](const ApplyResult& ahead) -> Attempt<void> {
     Findings findings;
     const Value base = base_of(ahead);

@@ -272,7 +272,7 @@ std::optional<Plan> flavor_rung(Ladder& ladder) {
   if (finding == DriftJudge::Finding::asking) return ladder.ask();
   ladder.flavor_waits = finding == DriftJudge::Finding::change || finding == DriftJudge::Finding::correct;
   if (!ladder.flavor_waits) return std::nullopt;
-  const bool allowed = ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate ||
+  const bool allowed = ladder.interruption_allowed() ||
                        restart_asked(ladder.object, ladder.world, nullptr);
   if (!allowed) {
     ladder.drift.waits_for(kFlavor, "approval: trovectl restart inst/" + ladder.object.meta().name);

@@ -50,7 +50,7 @@ std::string restart_word(const Ladder& ladder, const GuestState* guest, const st
     word = ladder.before["restartWord"].text();
   const bool settled =
       guest && guest->report && guest->document && guest->report->document_digest == guest->document_digest;
-  if (ladder.want.disruptive == DatabaseInstanceSpec::Disruptive::immediate && settled && !pending.empty()) {
+  if (ladder.interruption_allowed() && settled && !pending.empty()) {
     std::string what = std::to_string(engine_memory_mib(ladder.object, *ladder.server, ladder.world));
     for (const guest::Parameter& parameter : guest->document->parameters)
       what += "\n" + parameter.name + "=" + parameter.value;
@@ -153,9 +153,11 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
     status.synced(false, "WaitingForApproval",
                   list + " waits for a restart: trovectl restart inst/" + ladder.object.meta().name);
     ladder.plan.waiting_reason = "WaitingForApproval";
-    ladder.plan.waiting_message =
-        list + " waits for a restart (maintenance.disruptiveChanges: Manual); run: trovectl restart inst/" +
-        ladder.object.meta().name;
+    const bool by_plan = !ladder.calm_plan().empty();
+    ladder.plan.waiting_message = list + " waits for a restart (" +
+                                  (by_plan ? "plan " + ladder.calm_plan() + " showed no interruption"
+                                           : std::string("maintenance.disruptiveChanges: Manual")) +
+                                  "); run: trovectl restart inst/" + ladder.object.meta().name;
   } else {
     status.phase("HEALTHY").ready(true, "Available");
     if (ladder.drift.drifted()) status.synced(false, "Drifted", ladder.drift.message());

@@ -50,6 +50,21 @@ struct Ladder {
     return ready && ready->status == "True";
   }
 
+  // The plan that carried the current spec in showed no interruption, and it has not come about yet: what needs one all
+  // the same is held, whatever disruptiveChanges says. "" = no such plan; else its id.
+  std::string calm_plan() const {
+    const bool reached = before["syncedGeneration"].int_or(0) >= object.meta().generation;
+    if (const std::string& id = object.meta().annotations[kCalmPlan].text(); !id.empty() && !reached) return id;
+    const auto conditions = conditions_of(before);
+    const Condition* synced = find_condition(conditions, "Synced");
+    if (want.configuration_ref.empty() || (synced && synced->status == "True")) return "";
+    const Object* group = world.find({object.meta().project, "ConfigurationGroup", want.configuration_ref});
+    return group ? group->meta().annotations[kCalmPlan].text() : std::string();
+  }
+  bool interruption_allowed() const {
+    return want.disruptive == DatabaseInstanceSpec::Disruptive::immediate && calm_plan().empty();
+  }
+
   void wake_at(Time at) {
     if (!plan.wake || at < *plan.wake) plan.wake = at;
   }

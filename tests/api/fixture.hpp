@@ -24,7 +24,10 @@ class FakePlans final : public PlanSource {
     asked_removed = removed;
     Value steps = Value::list();
     for (const std::string& action : actions)
-      steps.push_back(Value::map({{"action", action}, {"object", "databaseinstance/orders"}}));
+    {
+      Value& step = steps.push_back(Value::map({{"action", action}, {"object", "databaseinstance/orders"}}));
+      if (interrupts) step.set("interrupts", "the database stops");
+    }
     return Value::map({{"project", project}, {"objects", Value::list()}, {"facts", facts}, {"actions", steps}});
   }
   Result<Value> plan_of(const Key& key) override { return Value::map({{"object", to_string(key)}}); }
@@ -32,6 +35,7 @@ class FakePlans final : public PlanSource {
   std::vector<Key> asked_removed;
   Value facts = Value::map();
   std::vector<std::string> actions;
+  bool interrupts = false;
 };
 
 class FakeGuests final : public GuestHub {

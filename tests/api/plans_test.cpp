@@ -39,6 +39,22 @@ TEST_CASE("a plan is kept under its id and carried out by it, once what it says 
   CHECK(moved(again) == "databaseinstance/orders: exists by now\n");
 }
 
+TEST_CASE("a plan that shows no interruption marks what it changes, and the next change of somebody else ends that") {
+  Fixture f;
+  f.apply(instance("orders"));
+  f.plans.actions = {"guest.set-global max_connections=70"};
+  std::string id = json_of(plan(f, instance("orders", "mariadb", "rootAccess: true")))["id"].text();
+  REQUIRE(f.at("POST", "/plans/" + id + "/apply").status == 200);
+  CHECK(f.stored("DatabaseInstance", "orders")->metadata.annotations[kCalmPlan].text() == id);
+  f.apply(instance("orders"));
+  CHECK(f.stored("DatabaseInstance", "orders")->metadata.annotations[kCalmPlan].is_null());
+  f.plans.interrupts = true;
+  id = json_of(plan(f, instance("orders", "mariadb", "rootAccess: true")))["id"].text();
+  REQUIRE(f.at("POST", "/plans/" + id + "/apply").status == 200);
+  CHECK(f.stored("DatabaseInstance", "orders")->metadata.annotations[kCalmPlan].is_null());
+  CHECK(f.stored("DatabaseInstance", "orders")->metadata.annotations[kPlanId].text() == id);
+}
+
 TEST_CASE("a plan refuses when a spec moved, and names it") {
   Fixture f;
   f.apply(instance("orders"));

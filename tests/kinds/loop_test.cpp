@@ -321,6 +321,33 @@ TEST_CASE("a flavor change waits for a restart under Manual and happens at once 
   CHECK(world.cloud.servers().begin()->second.flavor == "db.tiny");
 }
 
+TEST_CASE("what a plan without interruptions carried in interrupts nothing before somebody approves") {
+  LoopWorld world;
+  world.apply(kShop);
+  world.run(Millis{60'000});
+  auto instance = *world.get("DatabaseInstance", "orders-db");
+  instance.spec.set_path("maintenance.disruptiveChanges", "Immediate");
+  instance.spec.set("flavor", "db.small");
+  instance.metadata.annotations.set(kCalmPlan, "pl-0a1b2c3d");
+  world.put(instance);
+  world.run(Millis{30'000});
+  CHECK(world.cloud.servers().begin()->second.flavor == "db.tiny");
+  CHECK(world.get("DatabaseInstance", "orders-db")->status["phase"].text() == "RESTART_REQUIRED");
+  world.apply(
+      "apiVersion: trove/v1alpha1\nkind: Operation\nmetadata: {name: r1}\nspec: {instanceRef: {name: orders-db}, "
+      "restart: {}}\n");
+  world.run(Millis{30'000});
+  CHECK(world.cloud.servers().begin()->second.flavor == "db.small");
+  // It has come about: the plan binds no longer, and the next change is carried out as disruptiveChanges says.
+  instance = *world.get("DatabaseInstance", "orders-db");
+  CHECK(instance.status["syncedGeneration"].int_or(0) == instance.metadata.generation);
+  instance.spec.set("flavor", "db.tiny");
+  instance.metadata.annotations.erase(kCalmPlan);
+  world.put(instance);
+  world.run(Millis{30'000});
+  CHECK(world.cloud.servers().begin()->second.flavor == "db.tiny");
+}
+
 TEST_CASE("a schedule makes one backup a due time and retention keeps the newest") {
   LoopWorld world;
   world.apply(kShop);
