@@ -27,7 +27,7 @@ int exit_of(Code code) {
   switch (code) {
     case Code::invalid: case Code::too_large: return kUsage;
     case Code::not_found: return kNotFound;
-    case Code::conflict: return kConflict;
+    case Code::conflict: case Code::expired: return kConflict;
     case Code::denied: return kRefused;
     case Code::unauthenticated: return kAuth;
     case Code::throttled: case Code::unavailable: case Code::outcome_unknown: case Code::no_space: return kUnavailable;
