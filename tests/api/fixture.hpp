@@ -126,7 +126,7 @@ class WrappedStore final : public Store {
     if (broken) return fail(Code::unavailable, "the disk is gone");
     return inner_->get(key);
   }
-  Result<Page> range(const std::string& first, const std::string& last, size_t limit, Revision at) override {
+  Result<Page> range(const std::string& first, const std::string& last, size_t limit, Revision at = 0) override {
     ++reads;
     if (broken) return fail(Code::unavailable, "the disk is gone");
     if (before_range) before_range();
