@@ -27,7 +27,7 @@ int exit_of(Code code) {
   switch (code) {
     case Code::invalid: case Code::too_large: return kUsage;
     case Code::not_found: return kNotFound;
-    case Code::conflict: return kConflict;
+    case Code::conflict: case Code::expired: return kConflict;
     case Code::denied: return kRefused;
     case Code::unauthenticated: return kAuth;
     case Code::throttled: case Code::unavailable: case Code::outcome_unknown: case Code::no_space: return kUnavailable;
@@ -131,17 +131,18 @@ Try<Value> Api::get(const Kind& kind, const std::string& name) {
   return found;
 }
 
-Try<Listing> Api::list(const Kind& kind, const std::string& selector) {
+Try<Listing> Api::list(const Kind& kind, const std::string& selector, const std::string& fields) {
   Listing listing;
   std::string next;
   do {
     std::string path = base() + "/" + std::string(kind.plural) + "?limit=" + std::to_string(kPageItems);
     if (!selector.empty()) path += "&labelSelector=" + http::percent_encode(selector);
+    if (!fields.empty()) path += "&fieldSelector=" + http::percent_encode(fields);
     if (!next.empty()) path += "&continue=" + http::percent_encode(next);
     auto page = send("GET", path, nullptr);
     if (!page) return tl::unexpected(page.error());
     const Value& revision = (*page)["revision"];
-    // The first page's revision: a watch from there misses nothing that changed while later pages were read.
+    // All pages are as of the first one's revision: a watch from there misses nothing.
     if (listing.revision.empty()) {
       listing.revision = revision.is_int() ? std::to_string(revision.int_or(0)) : revision.text();
     }

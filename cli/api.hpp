@@ -31,7 +31,8 @@ class Api {
   static Try<std::unique_ptr<Api>> connect(const Settings& settings);
 
   Try<Value> get(const Kind& kind, const std::string& name);
-  Try<Listing> list(const Kind& kind, const std::string& selector = {});
+  // Selectors of labels and of fields; "" = all.
+  Try<Listing> list(const Kind& kind, const std::string& selector = {}, const std::string& fields = {});
   Try<Value> remove(const Kind& kind, const std::string& name);
   // `query`: of orders.hpp, "" or "?…".
   Try<Value> apply(const Value& body, const std::string& query);

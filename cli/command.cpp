@@ -7,6 +7,7 @@ const Flag kFile{.name = "filename", .letter = 'f', .value = "FILE",
                  .doc = "file, folder or - (standard input); may be repeated", .expect = Expect::file, .repeat = true};
 const Flag kRecursive{"recursive", 'R', "", "with a folder: its sub-folders too"};
 const Flag kSelector{"selector", 'l', "LABELS", "only objects with these labels: app=shop,tier!=test"};
+const Flag kFieldSelector{"field-selector", 0, "FIELDS", "only objects with these fields: status.phase=HEALTHY,spec.flavor!=db.tiny"};
 const Flag kOutput{"output", 'o', "FORMAT", "wide, json, yaml, name, jsonl, jsonpath=TEMPLATE or custom-columns=SPEC",
                    Expect::choice, {"wide", "json", "yaml", "name", "jsonl", "jsonpath=", "custom-columns="}};
 const Flag kDataOutput{"output", 'o', "FORMAT", "json or yaml", Expect::choice, {"json", "yaml"}};
@@ -111,7 +112,7 @@ std::vector<Command> make() {
                  .details =
                      "  trovectl get inst\n  trovectl get all -l app=shop\n  trovectl get inst/orders-db -o yaml\n"
                      "  trovectl get inst -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'",
-                 .flags = with_server({kOutput, kSelector, kWatch, kNoHeaders, kSort, kAt}),
+                 .flags = with_server({kOutput, kSelector, kFieldSelector, kWatch, kNoHeaders, kSort, kAt}),
                  .expect = Expect::object, .choices = {"all"}, .run = run_get});
   all.push_back({.name = "describe", .group = look, .words = "KIND/NAME…",
                  .summary = "Everything about an object, for people",

@@ -4,8 +4,9 @@
 
 namespace trove::cli {
 
-Watcher::Watcher(const Settings& settings, Interrupt& interrupt, std::vector<const Kind*> kinds, std::string selector)
-    : settings_(settings), interrupt_(interrupt), selector_(std::move(selector)) {
+Watcher::Watcher(const Settings& settings, Interrupt& interrupt, std::vector<const Kind*> kinds, std::string selector,
+                 std::string fields)
+    : settings_(settings), interrupt_(interrupt), selector_(std::move(selector)), fields_(std::move(fields)) {
   interrupt_.on_raise([this] {
     std::lock_guard lock(mutex_);
     interrupted_ = true;
@@ -60,7 +61,7 @@ void Watcher::follow(const Kind& kind) {
     open_.push_back(&api);
   }
   for (;;) {
-    auto listing = api.list(kind, selector_);
+    auto listing = api.list(kind, selector_, fields_);
     Failure trouble;
     if (listing) {
       pause = kWatchRetryFirst;
@@ -83,7 +84,7 @@ void Watcher::follow(const Kind& kind) {
         });
         if (!ended) {
           again = false;
-          trouble = ended.error();
+          if (ended.error().code != "EXPIRED") trouble = ended.error();  // else: list again
         }
       }
     } else {

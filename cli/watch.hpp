@@ -28,8 +28,9 @@ struct WatchEvent {
 
 class Watcher {
  public:
-  // `selector` goes into the lists; a stream is filtered by the reader.
-  Watcher(const Settings& settings, Interrupt& interrupt, std::vector<const Kind*> kinds, std::string selector = {});
+  // The selectors go into the lists; a stream is filtered by the reader.
+  Watcher(const Settings& settings, Interrupt& interrupt, std::vector<const Kind*> kinds, std::string selector = {},
+          std::string fields = {});
   ~Watcher();
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
@@ -43,7 +44,7 @@ class Watcher {
 
   const Settings settings_;
   Interrupt& interrupt_;
-  const std::string selector_;
+  const std::string selector_, fields_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<WatchEvent> queue_;

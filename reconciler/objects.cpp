@@ -1,5 +1,5 @@
 #include "reconciler/objects.hpp"
-
+#include <algorithm>
 #include "specs/json.hpp"
 
 namespace trove {
@@ -98,27 +98,50 @@ Result<std::optional<Resource>> Objects::get(const Key& key) {
   return std::optional<Resource>(std::move(*resource));
 }
 
+Result<Resource> Objects::parse(const StoredTexts& object) {
+  Result<Resource> resource = parse_spec(object.spec, object.modified);
+  if (!resource || object.status.empty()) return resource;
+  Value status = parse_status(object.status, resource->metadata.uid);
+  if (status.is_map()) resource->status = std::move(status);
+  return resource;
+}
+
 Result<ResourcePage> Objects::list(const std::string& project, const std::string& kind, size_t limit,
-                                   const std::string& after) {
+                                   const std::string& after, Revision at) {
+  auto stored = list_stored(project, kind, limit, after, at);
+  if (!stored) return tl::unexpected(stored.error());
+  ResourcePage page;
+  page.revision = stored->revision;
+  page.next = std::move(stored->next);
+  page.items.reserve(stored->items.size());
+  for (const StoredTexts& object : stored->items) {
+    auto resource = parse(object);
+    if (!resource) return tl::unexpected(resource.error());
+    page.items.push_back(std::move(*resource));
+  }
+  return page;
+}
+
+Result<StoredPage> Objects::list_stored(const std::string& project, const std::string& kind, size_t limit,
+                                        const std::string& after, Revision at) {
   // Across all projects the kind is the second path part, so those lists filter; within a project the range is exact.
   std::string prefix = project.empty() ? "/spec/" : "/spec/" + project + "/" + kind + "/";
   std::string first = after.empty() ? prefix : after + std::string(1, '\0');
   std::string last = prefix_end(prefix);
-  ResourcePage page;
+  StoredPage page;
+  page.revision = at;
   while (true) {
     size_t want = limit == 0 ? 1000 : limit - page.items.size();
-    auto read = store_.range(first, last, want);
+    auto read = store_.range(first, last, want, page.revision);
     if (!read) return tl::unexpected(read.error());
     page.revision = read->revision;
+    page.items.reserve(page.items.size() + read->items.size());
     for (KeyValue& item : read->items) {
-      first = item.key + std::string(1, '\0');
       std::optional<Key> key = key_of(item.key);
-      if (!key || key->kind != kind) continue;
-      Result<Resource> resource = parse_spec(item.value, item.modified);
-      if (!resource) return tl::unexpected(resource.error());
-      page.items.push_back(std::move(*resource));
-      page.next = item.key;
+      if (key && key->kind == kind) page.items.push_back({std::move(*key), std::move(item.value), {}, item.modified});
     }
+    if (!read->items.empty()) first = page.next = std::move(read->items.back().key);
+    first += '\0';
     if (!read->more) {
       page.next.clear();
       break;
@@ -126,24 +149,85 @@ Result<ResourcePage> Objects::list(const std::string& project, const std::string
     if (limit != 0 && page.items.size() >= limit) break;
   }
   if (page.items.empty()) return page;
-  // Statuses of the same stretch in one range, merged by walking both in step.
-  std::string low = status_key(page.items.front().key());
-  std::string high = status_key(page.items.back().key()) + std::string(1, '\0');
-  size_t at = 0;
+  // Statuses of the same stretch and moment, merged by walking both in step.
+  std::string low = status_key(page.items.front().key);
+  const std::string high = status_key(page.items.back().key) + std::string(1, '\0');
+  const std::string_view root = "/status/";
+  const auto before = [](const Key& key, std::string_view status_key) {  // compares without making a string
+    for (const std::string* part : {&key.project, &key.kind, &key.name}) {
+      const std::string_view its = status_key.substr(0, std::min(status_key.find('/'), status_key.size()));
+      if (const int order = part->compare(its); order != 0) return order < 0;
+      status_key.remove_prefix(std::min(its.size() + 1, status_key.size()));
+    }
+    return false;
+  };
+  size_t n = 0;
   while (true) {
-    auto read = store_.range(low, high, 1000);
+    auto read = store_.range(low, high, 1000, page.revision);
     if (!read) return tl::unexpected(read.error());
     for (KeyValue& item : read->items) {
-      while (at < page.items.size() && status_key(page.items[at].key()) < item.key) ++at;
-      if (at < page.items.size() && status_key(page.items[at].key()) == item.key) {
-        Value status = parse_status(item.value, page.items[at].metadata.uid);
-        if (status.is_map()) page.items[at].status = std::move(status);
-      }
-      low = item.key + std::string(1, '\0');
+      const std::string_view path = std::string_view(item.key).substr(std::min(root.size(), item.key.size()));
+      while (n < page.items.size() && before(page.items[n].key, path)) ++n;
+      if (n < page.items.size() && status_key(page.items[n].key) == item.key)
+        page.items[n].status = std::move(item.value);
+      low = std::move(item.key);
     }
+    low += '\0';
     if (!read->more) break;
   }
   return page;
+}
+
+namespace {
+
+bool take(std::string_view& rest, std::string_view expected) {
+  if (!rest.starts_with(expected)) return false;
+  rest.remove_prefix(expected.size());
+  return true;
+}
+// A string without escapes; what it says goes into `text`.
+bool take_plain(std::string_view& rest, std::string_view& text) {
+  if (!rest.starts_with('"')) return false;
+  const size_t end = rest.find_first_of("\"\\", 1);
+  if (end == std::string_view::npos || rest[end] != '"') return false;
+  text = rest.substr(1, end - 1);
+  rest.remove_prefix(end + 1);
+  return true;
+}
+
+}  // namespace
+
+std::optional<std::string> Objects::splice(const StoredTexts& object) {
+  // Of metadata, what comes before the resourceVersion: to_value() in specs/resource.cpp has the order.
+  std::string_view rest = object.spec, other, uid;
+  if (!take(rest, "{\"apiVersion\":\"") || !take(rest, kApiVersion) || !take(rest, "\",\"kind\":") ||
+      !take_plain(rest, other) || !take(rest, ",\"metadata\":{\"name\":") || !take_plain(rest, other))
+    return std::nullopt;
+  for (std::string_view member : {",\"generateName\":", ",\"project\":"})
+    if (take(rest, member) && !take_plain(rest, other)) return std::nullopt;
+  if (take(rest, ",\"uid\":") && !take_plain(rest, uid)) return std::nullopt;
+  if (!take(rest, ",\"generation\":")) return std::nullopt;
+  rest.remove_prefix(std::min(rest.find_first_not_of("-0123456789"), rest.size()));
+  if (rest.size() < 2 || !rest.ends_with('}')) return std::nullopt;
+  const size_t place = object.spec.size() - rest.size();
+
+  std::string_view status = object.status;
+  if (!status.empty()) {
+    std::string_view its;
+    if (!take(status, "{\"uid\":") || !take_plain(status, its) || !take(status, ",\"status\":") ||
+        !status.ends_with('}'))
+      return std::nullopt;
+    status.remove_suffix(1);
+    if (its != uid || !status.starts_with('{') || status == "{}") status = {};  // of an object that was here before
+  }
+  std::string out;
+  out.reserve(object.spec.size() + status.size() + 64);
+  out.append(object.spec, 0, place);
+  if (object.modified != 0) out.append(",\"resourceVersion\":\"").append(std::to_string(object.modified)) += '"';
+  out.append(rest.substr(0, rest.size() - 1));
+  if (!status.empty()) out.append(",\"status\":").append(status);
+  out += '}';
+  return out;
 }
 
 Result<std::vector<Event>> Objects::events(const Key& key, size_t limit) {

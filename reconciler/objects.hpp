@@ -47,6 +47,17 @@ struct HistoryEntry {
   std::string plan;  // that it carried out; "" = none
   Time done;         // when reality was first as it says; not set = not yet, or overtaken
 };
+// An object as it lies in the store: the texts that stage_put and stage_status wrote.
+struct StoredTexts {
+  Key key;
+  std::string spec, status;  // status "" = none
+  Revision modified = 0;     // of the spec
+};
+struct StoredPage {
+  std::vector<StoredTexts> items;  // in key order
+  Revision revision = 0;            // all of it is as of this one
+  std::string next;                 // "" = no more; else what to hand in as `after`
+};
 struct ResourcePage {
   std::vector<Resource> items;  // in key order, status included
   Revision revision = 0;
@@ -63,9 +74,16 @@ class Objects {
   Objects(Store& store, const Clock& clock) : store_(store), clock_(clock) {}
 
   Result<std::optional<Resource>> get(const Key& key);
-  // `project` "" = all projects; `kind` is the exact name. `after` continues a page.
+  // `project` "" = all projects; `kind` is the exact name. `after` continues a page; `at` is the revision that all of
+  // it is read at (0 = now), expired when it is no longer kept.
   Result<ResourcePage> list(const std::string& project, const std::string& kind, size_t limit,
-                            const std::string& after = "");
+                            const std::string& after = "", Revision at = 0);
+  Result<StoredPage> list_stored(const std::string& project, const std::string& kind, size_t limit,
+                                 const std::string& after = "", Revision at = 0);
+  static Result<Resource> parse(const StoredTexts& object);
+  // What dump_json(to_value(parse(object))) would be, without parsing: the texts are our own. nullopt when they do not
+  // look as expected, and then only parsing helps.
+  static std::optional<std::string> splice(const StoredTexts& object);
   Result<std::vector<Event>> events(const Key& key, size_t limit);  // oldest first, the newest `limit`
   Result<std::vector<HistoryEntry>> history(const std::string& uid);
 

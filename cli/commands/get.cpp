@@ -39,7 +39,7 @@ Try<std::string> time_asked(const Context& context) {
 Try<Answer> fetch(Context& context, const std::vector<Target>& targets) {
   auto api = context.api();
   if (!api) return tl::unexpected(api.error());
-  std::string selector = context.args.get("selector");
+  const std::string selector = context.args.get("selector"), fields = context.args.get("field-selector");
   auto at = time_asked(context);
   if (!at) return tl::unexpected(at.error());
   Answer answer;
@@ -50,7 +50,7 @@ Try<Answer> fetch(Context& context, const std::vector<Target>& targets) {
     if (it == answer.kinds.end()) it = answer.kinds.insert(answer.kinds.end(), {target.kind, {}});
     if (target.name.empty()) {
       if (!at->empty()) return usage_error("--at needs names: KIND/NAME");
-      auto listing = (*api)->list(*target.kind, selector);
+      auto listing = (*api)->list(*target.kind, selector, fields);
       if (!listing) return tl::unexpected(listing.error());
       it->objects = std::move(listing->items);
     } else {
@@ -90,7 +90,7 @@ Try<int> watch(Context& context, const Output& output, const std::vector<Target>
     if (std::find(kinds.begin(), kinds.end(), target.kind) == kinds.end()) kinds.push_back(target.kind);
   }
   if (output.is_table() && kinds.size() > 1) return usage_error("-w shows one kind at a time");
-  std::string selector = context.args.get("selector");
+  const std::string selector = context.args.get("selector"), fields = context.args.get("field-selector");
   auto wanted = [&](const Kind* kind, const std::string& name) {
     return std::any_of(targets.begin(), targets.end(),
                        [&](const Target& t) { return t.kind == kind && (t.name.empty() || t.name == name); });
@@ -98,7 +98,7 @@ Try<int> watch(Context& context, const Output& output, const std::vector<Target>
   auto settings = context.settings();
   if (!settings) return tl::unexpected(settings.error());
   context.catch_interrupts();
-  Watcher watcher(**settings, context.interrupt, kinds, selector);
+  Watcher watcher(**settings, context.interrupt, kinds, selector, fields);
   ColumnOptions options{output.format == Format::wide, false};
   std::map<std::string, Value> shown;   // by object_name
   std::vector<size_t> widths;
@@ -120,9 +120,9 @@ Try<int> watch(Context& context, const Output& output, const std::vector<Target>
   };
   // With a selector the stream carries other objects too; only the server evaluates selectors, so ask it.
   auto selected = [&](const Kind& kind, const std::string& name) {
-    if (selector.empty()) return true;
+    if (selector.empty() && fields.empty()) return true;
     auto api = context.api();
-    auto listing = api ? (*api)->list(kind, selector) : Try<Listing>(tl::unexpected(Failure{}));
+    auto listing = api ? (*api)->list(kind, selector, fields) : Try<Listing>(tl::unexpected(Failure{}));
     return listing && std::any_of(listing->items.begin(), listing->items.end(),
                                   [&](const Value& o) { return o.at_path("metadata.name").text() == name; });
   };

@@ -1,4 +1,5 @@
 #include "reconciler/api/api.hpp"
+#include "reconciler/api/compression.hpp"
 #include <algorithm>
 #include "specs/core/log.hpp"
 #include "specs/json.hpp"
@@ -77,6 +78,7 @@ http::Response Api::handle(const http::Request& request, const http::Read& read)
   auto answer = route(request, read);
   http::Response out = answer ? std::move(*answer) : to_response(answer.error());
   if (out.status >= 0 && static_cast<size_t>(out.status) < answers_.size()) ++answers_[static_cast<size_t>(out.status)];
+  compress(request, out);
   out.headers.emplace_back("Cache-Control", "no-store");
   out.headers.emplace_back("X-Content-Type-Options", "nosniff");
   if (out.status >= 500)

@@ -1,153 +1,258 @@
-// OpenAPI 3.1, made from the same tables as everything else that knows the fields.
+// OpenAPI 3.1, made from the same tables as everything else that knows the fields. A new route is one call of add().
+#include "reconciler/api/openapi.hpp"
 #include "reconciler/api/api.hpp"
 #include "specs/decode.hpp"
 
 namespace trove {
 namespace {
 
-Value reference(const std::string& name) { return Value::map({{"$ref", "#/components/schemas/" + name}}); }
+using openapi::add;
+using openapi::list_of;
+using openapi::number;
+using openapi::object;
+using openapi::reference;
+using openapi::text;
+using openapi::truth;
+using openapi::words;
 
-Value content(Value schema, std::string_view type = "application/json") {
-  return Value::map({{type, Value::map({{"schema", std::move(schema)}})}});
-}
-Value answer(std::string_view description, Value schema) {
-  return Value::map({{"description", description}, {"content", content(std::move(schema))}});
-}
-Value parameter(std::string_view name, std::string_view in, std::string_view description,
-                std::string_view type = "string") {
-  return Value::map({{"name", name},
-                     {"in", in},
-                     {"required", in == "path"},
-                     {"description", description},
-                     {"schema", Value::map({{"type", type}})}});
-}
-Value list_of(std::initializer_list<Value> items) { return Value::list(Value::List(items)); }
+const std::string kProject = "/apis/trove/v1alpha1/projects/{project}";
 
-// One operation; every one can be refused with a problem.
-Value operation(const std::string& id, std::string_view summary, std::string_view status, Value good, Value body = {},
-                Value parameters = {}) {
-  Value out = Value::map({{"operationId", id}, {"summary", summary}});
-  if (!parameters.is_null()) out.set("parameters", std::move(parameters));
-  if (!body.is_null()) out.set("requestBody", Value::map({{"required", true}, {"content", content(std::move(body))}}));
-  Value problem =
-      Value::map({{"description", "refused"}, {"content", content(reference("Problem"), "application/problem+json")}});
-  out.set("responses", Value::map({{status, std::move(good)}, {"default", std::move(problem)}}));
-  return out;
+Value bounded(int64_t least, int64_t most) {
+  return Value::map({{"type", "integer"}, {"minimum", least}, {"maximum", most}});
 }
 
-Value any_object() { return Value::map({{"type", "object"}}); }
-Value object_schema(std::initializer_list<std::pair<std::string_view, Value>> properties) {
-  return Value::map({{"type", "object"}, {"properties", Value::map(properties)}});
+// What is answered: as handed in, and what the server adds; a generated name has become a name, an empty spec is left out.
+Value served(const Kind& kind) {
+  Value schema = json_schema(kind);
+  schema.erase("$schema");
+  return schema;
 }
-Value text_schema() { return Value::map({{"type", "string"}}); }
-Value array_of(Value items) { return Value::map({{"type", "array"}, {"items", std::move(items)}}); }
 
-void add_kind(const Kind& kind, const std::string& base, Value& paths) {
-  const std::string name(kind.name), plural(kind.plural);
-  const Value here = list_of({parameter("project", "path", "Name of the project.")});
-  const Value one =
-      list_of({parameter("project", "path", "Name of the project."), parameter("name", "path", "Name of the object.")});
+void add_kind(const Kind& kind, Value& paths, Value& schemas) {
+  const std::string name(kind.name), all = kProject + '/' + std::string(kind.plural), one = all + "/{name}";
+  schemas.set(name, served(kind));
+  schemas.set(name + "List", object({{"apiVersion", text()},
+                                     {"kind", words({"List"})},
+                                     {"revision", text("all pages are as of it, and a watch may begin there")},
+                                     {"continue?", text("for the next page; absent = this was the last")},
+                                     {"items", list_of(reference(name))}}));
+  // One line of a watch.
+  Value ghost = object({{"apiVersion", text()},
+                        {"kind", text()},
+                        {"metadata", object({{"name", text()}, {"project", text()}})}});
+  Value shapes = Value::list();
+  shapes.push_back(object({{"type", words({"ADDED", "MODIFIED"})}, {"revision", text()}, {"object", reference(name)}}));
+  shapes.push_back(object({{"type", words({"DELETED"})}, {"revision", text()}, {"object", std::move(ghost)}}));
+  shapes.push_back(object({{"type", words({"BOOKMARK"})},
+                           {"revision", text("a watch may be resumed from it")},
+                           {"object", Value::map({{"type", "object"}})}}));
+  shapes.push_back(object({{"type", words({"ERROR"})},
+                           {"revision", text()},
+                           {"object", object({{"code", text()}, {"message", text()}, {"hint", text()}})}}));
+  schemas.set(name + "Change", Value::map({{"oneOf", std::move(shapes)}}));
 
-  Value list = Value::map({{"parameters", here}});
-  list.set("get",
-           operation("list" + name, "Lists or watches " + plural + ".", "200",
-                     answer("a page, or with watch=true a stream of lines", reference("List")), {},
-                     list_of({parameter("limit", "query", "At most so many, 1 to 1000.", "integer"),
-                              parameter("continue", "query", "From the page before."),
-                              parameter("labelSelector", "query", "For example app=orders,tier!=dev."),
-                              parameter("watch", "query", "true: a stream of changes.", "boolean"),
-                              parameter("resourceVersion", "query", "Where the watch begins: a list's revision.")})));
-  paths.set(base + '/' + plural, std::move(list));
+  add(paths, {.method = "get",
+              .path = all,
+              .id = "list" + name,
+              .doc = "Lists in pages of one moment, or watches.",
+              .parameters = {{"limit", "query", "At most so many objects.", bounded(1, kMaxPage)},
+                             {"continue", "query", "From the page before."},
+                             {"labelSelector", "query", "For example app=orders,tier!=dev,env in (a,b),!old."},
+                             {"fieldSelector", "query", "For example status.phase=HEALTHY,metadata.name!=x."},
+                             {"watch", "query", "true: a stream of changes, one JSON object a line.", truth()},
+                             {"resourceVersion", "query", "Where the watch begins: the revision of a list or a line."}},
+              .answers = {{"200", "a page; watched: lines", name + "List"},
+                          {"200", "", name + "Change", "application/jsonl"}},
+              .refusals = {"410"}});
+  add(paths, {.method = "get",
+              .path = one,
+              .id = "get" + name,
+              .doc = "Shows one.",
+              .parameters = {{"managedFields", "query", "true: with who owns which field.", truth()},
+                             {"at", "query", "A time: the spec as it was then."}},
+              .answers = {{"200", "the object", name, "application/json", {"ETag"}}}});
+  add(paths, {.method = "put",
+              .path = one,
+              .id = "put" + name,
+              .doc = "Creates or replaces one.",
+              .parameters = {{"If-Match", "header", "The ETag that must still hold; * = it must exist."},
+                             {"If-None-Match", "header", "* = it must not exist."},
+                             {"fieldManager", "query", "Who owns the fields then."},
+                             {"Idempotency-Key", "header", "The same key again: the same answer, done once."}},
+              .body = name,
+              .answers = {{"200", "the object", name, "application/json", {"ETag"}},
+                          {"201", "the object, which is new", name, "application/json", {"ETag"}}},
+              .refusals = {"409", "412", "413", "422", "507"}});
+  add(paths, {.method = "delete",
+              .path = one,
+              .id = "delete" + name,
+              .doc = "Marks one for deletion; it goes once what belongs to it has gone.",
+              .parameters = {{"If-Match", "header", "The ETag that must still hold."}},
+              .answers = {{"202", "the object", name}},
+              .refusals = {"409", "412", "507"}});
+  if (kind.name != "Secret")
+    add(paths, {.method = "post",
+                .path = one + "/rollback",
+                .id = "rollback" + name,
+                .doc = "Plans the way back to what a generation said.",
+                .parameters = {{"to", "query", "The generation.", bounded(1, 1'000'000'000), true},
+                               {"dryRun", "query", "server: the plan is not kept.", words({"server"})},
+                               {"fieldManager", "query", "Who owns the fields then."},
+                               {"force", "query", "true: takes over what others own.", truth()}},
+                .answers = {{"201", "the plan, which is kept", "Plan", "application/json", {"Location"}},
+                            {"200", "the plan, which is not kept", "Plan"}},
+                .refusals = {"409", "422", "507"}});
+  add(paths, {.method = "get",
+              .path = one + "/plan",
+              .id = "planOf" + name,
+              .doc = "What is still to be done for one object.",
+              .answers = {{"200", "the plan", "ObjectPlan"}}});
+  add(paths, {.method = "get",
+              .path = one + "/events",
+              .id = "eventsOf" + name,
+              .doc = "What happened, oldest first.",
+              .parameters = {{"limit", "query", "The newest so many.", bounded(1, 1'000)}},
+              .answers = {{"200", "the events", "Events"}}});
+  add(paths, {.method = "get",
+              .path = one + "/history",
+              .id = "historyOf" + name,
+              .doc = "Every generation of the spec.",
+              .answers = {{"200", "the generations", "History"}}});
+}
 
-  Value object = Value::map({{"parameters", one}});
-  object.set("get", operation("get" + name, "Shows one.", "200", answer("the object", reference(name))));
-  object.set("put", operation("put" + name, "Creates or replaces one.", "200",
-                              answer("the object; 201 when it is new", reference(name)), reference(name),
-                              list_of({parameter("If-Match", "header", "The ETag that must still hold."),
-                                       parameter("If-None-Match", "header", "* = it must not exist.")})));
-  object.set("delete",
-             operation("delete" + name, "Marks one for deletion.", "202", answer("the object", reference(name))));
-  paths.set(base + '/' + plural + "/{name}", std::move(object));
+// What may be said about how a set is applied.
+std::vector<openapi::Parameter> orders() {
+  return {{"dryRun", "query", "server: everything but writing.", words({"server"})},
+          {"fieldManager", "query", "Who owns these fields; trovectl when it is left out."},
+          {"force", "query", "true: takes over what others own.", truth()},
+          {"breakGlass", "query", "For how long fields are taken over, up to 7d; then they go back."},
+          {"set", "query", "The set that these objects are."},
+          {"prune", "query", "true: what was in the set and is not handed in goes.", truth()},
+          {"maxDelete", "query", "More than so many are not pruned.", bounded(0, kMaxDocuments)},
+          {"confirm", "query", "kind/name,…: may be pruned although a database stops or data goes."},
+          {"source", "query", "The name of the file, of a YAML body."},
+          {"Idempotency-Key", "header", "The same key again: the same answer, done once."}};
+}
 
-  for (std::string_view what : {"plan", "events", "history"}) {
-    Value more = Value::map({{"parameters", one}});
-    more.set("get", operation(std::string(what) + "Of" + name,
-                              what == "plan"     ? "What is still to be done."
-                              : what == "events" ? "What happened, oldest first."
-                                                 : "Every generation of the spec.",
-                              "200", answer(what, any_object())));
-    paths.set(base + '/' + plural + "/{name}/" + std::string(what), std::move(more));
-  }
+Value example_set() {
+  Value volume = Value::map({{"apiVersion", kApiVersion}, {"kind", "Volume"}});
+  volume.set_path("metadata.name", "data");
+  volume.set_path("spec.size", 5);
+  Value documents = Value::list();
+  documents.push_back(Value::map({{"source", "data.yaml"}, {"object", std::move(volume)}}));
+  return Value::map({{"documents", std::move(documents)}});
 }
 
 }  // namespace
 
 Attempt<http::Response> Api::openapi() const {
-  const std::string base = "/apis/trove/v1alpha1/projects/{project}";
   Value paths = Value::map(), schemas = Value::map();
-  for (const Kind& kind : all_kinds()) {
-    Value schema = json_schema(kind);
-    schema.erase("$schema");
-    schemas.set(kind.name, std::move(schema));
-    add_kind(kind, base, paths);
-  }
-  Value problem = object_schema({{"document", Value::map({{"type", "integer"}})},
-                                 {"path", text_schema()},
-                                 {"message", text_schema()},
-                                 {"hint", text_schema()},
-                                 {"code", text_schema()}});
-  schemas.set("Problem", object_schema({{"type", text_schema()},
-                                        {"title", text_schema()},
-                                        {"status", Value::map({{"type", "integer"}})},
-                                        {"code", text_schema()},
-                                        {"actor", text_schema()},
-                                        {"detail", text_schema()},
-                                        {"path", text_schema()},
-                                        {"hint", text_schema()},
-                                        {"problems", array_of(std::move(problem))}}));
-  schemas.set("List", object_schema({{"apiVersion", text_schema()},
-                                     {"kind", text_schema()},
-                                     {"revision", text_schema()},
-                                     {"continue", text_schema()},
-                                     {"items", array_of(any_object())}}));
-  schemas.set(
-      "Documents",
-      object_schema({{"documents", array_of(object_schema({{"source", text_schema()}, {"object", any_object()}}))},
-                     {"remove", array_of(object_schema({{"kind", text_schema()}, {"name", text_schema()}}))}}));
-  const Value here = list_of({parameter("project", "path", "Name of the project.")});
-  Value apply = Value::map({{"parameters", here}});
-  apply.set("post", operation("apply", "Creates and changes objects: all or none.", "200",
-                              answer("what became of each", any_object()), reference("Documents"),
-                              list_of({parameter("dryRun", "query", "server: everything but writing.")})));
-  paths.set(base + "/apply", std::move(apply));
-  Value plan = Value::map({{"parameters", here}});
-  plan.set("post", operation("plan", "What an apply and deletions would do.", "200", answer("the plan", any_object()),
-                             reference("Documents")));
-  paths.set(base + "/plan", std::move(plan));
-  Value drift = Value::map({{"parameters", here}});
-  drift.set("get", operation("drift", "What was changed outside, and what is done about it.", "200",
-                             answer("the differences", reference("List"))));
-  paths.set(base + "/drift", std::move(drift));
-  paths.set("/apis/trove/v1alpha1/drift",
-            Value::map({{"get", operation("driftOfAll", "The same of every project that the token sees.", "200",
-                                          answer("the differences", reference("List")))}}));
-  Value reveal = Value::map({{"parameters", list_of({parameter("project", "path", "Name of the project."),
-                                                     parameter("name", "path", "Name of the Secret.")})}});
-  reveal.set("post", operation("reveal", "Shows the values of a Secret, and records who asked.", "200",
-                               answer("the values", any_object())));
-  paths.set(base + "/secrets/{name}/reveal", std::move(reveal));
-  for (std::string_view path : {"/healthz", "/readyz", "/version", "/openapi.json"}) {
-    paths.set(path, Value::map({{"get", operation(std::string(path.substr(1)), "State of the control plane.", "200",
-                                                  answer("fine", any_object()))}}));
-  }
+  for (const Kind& kind : all_kinds()) add_kind(kind, paths, schemas);
+  openapi::add_schemas(schemas);
+  add(paths, {.method = "post",
+              .path = kProject + "/apply",
+              .id = "apply",
+              .doc = "Creates and changes objects: all or none.",
+              .parameters = orders(),
+              .body = "Documents",
+              .yaml = true,
+              .example = example_set(),
+              .answers = {{"200", "what became of each", "ApplyResult"}},
+              .refusals = {"409", "413", "422", "507"}});
+  const auto plan_parameters = [] {
+    auto all = orders();
+    std::erase_if(all, [](const openapi::Parameter& one) { return one.name == "Idempotency-Key"; });
+    return all;
+  };
+  add(paths, {.method = "post",
+              .path = kProject + "/plans",
+              .id = "plan",
+              .doc = "What an apply and deletions would do. The plan is kept for a week, to be carried out exactly.",
+              .parameters = plan_parameters(),
+              .body = "Documents",
+              .yaml = true,
+              .example = example_set(),
+              .answers = {{"201", "the plan, which is kept", "Plan", "application/json", {"Location"}},
+                          {"200", "the plan, which is not kept: a dry run, or the caller may only read", "Plan"}},
+              .refusals = {"409", "413", "422", "507"}});
+  add(paths, {.method = "get",
+              .path = kProject + "/plans/{plan}",
+              .id = "getPlan",
+              .doc = "A plan that was kept.",
+              .answers = {{"200", "the plan", "Plan"}}});
+  add(paths, {.method = "post",
+              .path = kProject + "/plans/{plan}/apply",
+              .id = "applyPlan",
+              .doc = "Does exactly what the plan shows, or refuses with 409 and names what moved since.",
+              .answers = {{"200", "what became of each", "ApplyResult"}},
+              .refusals = {"409", "422", "507"}});
+  add(paths, {.method = "get",
+              .path = kProject + "/drift",
+              .id = "drift",
+              .doc = "What was changed outside, and what is done about it.",
+              .answers = {{"200", "the differences", "Drifts"}}});
+  add(paths, {.method = "get",
+              .path = "/apis/trove/v1alpha1/drift",
+              .id = "driftOfAll",
+              .doc = "The same of every project that the token sees.",
+              .answers = {{"200", "the differences", "Drifts"}}});
+  add(paths, {.method = "post",
+              .path = kProject + "/secrets/{name}/reveal",
+              .id = "reveal",
+              .doc = "Shows the values of a Secret, and records who asked.",
+              .answers = {{"200", "the values", "SecretData"}}});
+  for (std::string_view id : {"healthz", "readyz"})
+    add(paths, {.method = "get",
+                .path = "/" + std::string(id),
+                .id = std::string(id),
+                .doc = id == "healthz" ? "The process answers." : "The store can be used and the cloud is observed.",
+                .answers = {{"200", "fine", "Health"}},
+                .refusals = {"503"},
+                .open = true});
+  add(paths, {.method = "get",
+              .path = "/version",
+              .id = "version",
+              .doc = "Which program this is.",
+              .answers = {{"200", "the version", "Version"}},
+              .open = true});
+  add(paths, {.method = "get",
+              .path = "/metrics",
+              .id = "metrics",
+              .doc = "Figures of all projects, for Prometheus.",
+              .answers = {{"200", "the figures", "Text", "text/plain"}}});
+  add(paths, {.method = "get",
+              .path = "/leaks",
+              .id = "leaks",
+              .doc = "What carries trove's mark in the cloud and belongs to nobody.",
+              .answers = {{"200", "the leaks", "Leaks"}}});
+  add(paths, {.method = "get",
+              .path = "/openapi.json",
+              .id = "openapi",
+              .doc = "This document.",
+              .answers = {{"200", "the document", "OpenApi"}}});
+
+  const auto in_path = [](std::string_view name, std::string_view doc) {
+    return Value::map({{"name", name}, {"in", "path"}, {"required", true}, {"description", doc}, {"schema", text()}});
+  };
+  Value parameters = Value::map({{"project", in_path("project", "Name of the project.")},
+                                 {"name", in_path("name", "Name of the object.")},
+                                 {"plan", in_path("plan", "Id of the plan: pl-….")}});
   Value scheme = Value::map({{"bearer", Value::map({{"type", "http"}, {"scheme", "bearer"}})}});
   Value body = Value::map();
   body.set("openapi", "3.1.0");
   body.set("info",
-           Value::map({{"title", "trove"}, {"version", options_.version}, {"description", "Declarative databases."}}));
+           Value::map({{"title", "trove"},
+                       {"version", options_.version},
+                       {"description", "Declarative databases."},
+                       {"license", Value::map({{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}})}}));
   body.set("paths", std::move(paths));
-  body.set("components", Value::map({{"schemas", std::move(schemas)}, {"securitySchemes", std::move(scheme)}}));
-  body.set("security", list_of({Value::map({{"bearer", Value::list()}})}));
+  body.set("components", Value::map({{"schemas", std::move(schemas)},
+                                     {"parameters", std::move(parameters)},
+                                     {"headers", openapi::headers()},
+                                     {"securitySchemes", std::move(scheme)}}));
+  Value needs = Value::list();
+  needs.push_back(Value::map({{"bearer", Value::list()}}));
+  body.set("security", std::move(needs));
   return json_response(200, body);
 }
 

@@ -15,6 +15,7 @@ std::string_view title_of(int status) {
     case 404: return "Not found";
     case 405: return "Method not allowed";
     case 409: return "Conflict";
+    case 410: return "No longer kept";
     case 412: return "Precondition failed";
     case 413: return "Too large";
     case 415: return "Unsupported media type";
@@ -70,6 +71,7 @@ tl::unexpected<Refusal> refuse(const Error& error) {
     case Code::unavailable: is(503, "UNAVAILABLE", "System"); break;
     case Code::outcome_unknown: is(503, "UNAVAILABLE", "System"); break;
     case Code::no_space: is(507, "UNAVAILABLE", "CloudOperator"); break;
+    case Code::expired: is(410, "EXPIRED", "User"); break;
     case Code::corrupt:
     case Code::internal: is(500, "INTERNAL", "System"); break;
   }

@@ -1,9 +1,10 @@
 // Watches: one line of JSON for each change, from a revision on. Level-triggered: a line shows the object as it is when
 // the line is written, so several changes in a row may become one line.
 #include <charconv>
+#include <map>
 #include <set>
 #include "reconciler/api/api.hpp"
-#include "reconciler/api/selector.hpp"
+#include "reconciler/api/field_selector.hpp"
 #include "specs/json.hpp"
 
 namespace trove {
@@ -11,12 +12,12 @@ namespace {
 
 class Stream {
  public:
-  Stream(Objects& objects, const Clock& clock, std::string project, std::string kind, Selector selector)
+  Stream(Objects& objects, const Clock& clock, std::string project, std::string kind, Filter filter)
       : objects_(objects),
         clock_(clock),
         project_(std::move(project)),
         kind_(std::move(kind)),
-        selector_(std::move(selector)),
+        filter_(std::move(filter)),
         specs_(Objects::spec_key({project_, kind_, ""})),
         statuses_(Objects::status_key({project_, kind_, ""})) {}
 
@@ -28,22 +29,21 @@ class Stream {
     watch_ = std::move(*watch);
     return {};
   }
-  // Everything that there is, as ADDED when `tell`; the revision to watch from.
-  Result<Revision> snapshot(std::vector<Value>* tell) {
+  // Everything that there is at a revision (0 = now), as ADDED when `tell`; the revision to watch from.
+  Result<Revision> snapshot(Revision at, std::vector<Value>* tell) {
     std::string after;
-    Revision revision = 0;
     do {
-      auto page = objects_.list(project_, kind_, kMaxPage, after);
+      auto page = objects_.list(project_, kind_, kMaxPage, after, at);
       if (!page) return tl::unexpected(page.error());
-      if (revision == 0) revision = page->revision;
+      at = page->revision;
       for (Resource& resource : page->items) {
-        if (!selector_.matches(resource.metadata.labels)) continue;
+        if (!filter_.matches(resource)) continue;
         known_.insert(resource.metadata.name);
-        if (tell) tell->push_back(line("ADDED", revision, to_value(shown(std::move(resource)))));
+        if (tell) tell->push_back(line("ADDED", at, to_value(shown(std::move(resource)))));
       }
       after = page->next;
     } while (!after.empty());
-    return revision;
+    return at;
   }
   void run(const http::Write& write, const std::vector<Value>& first) {
     for (const Value& one : first) {
@@ -53,8 +53,9 @@ class Stream {
     while (true) {
       WatchBatch batch = watch_->next(kWatchWait);
       if (batch.compacted) {
-        Value problem = Value::map({{"code", "CONFLICT"},
-                                    {"message", "the revision is too old"},
+        Value problem = Value::map({{"code", "EXPIRED"},
+                                    {"status", 410},
+                                    {"message", "the revision is no longer kept"},
                                     {"hint", "list again, then watch from the list's revision"}});
         write(dump_json(line("ERROR", batch.revision, std::move(problem))) + '\n');
         return;
@@ -74,7 +75,8 @@ class Stream {
   struct Change {
     Revision revision;
     std::string name;
-    bool created;
+    bool created = false, deleted = false;
+    bool overtaken = false;  // by a later change of the same object
   };
 
   static Value line(std::string_view type, Revision revision, Value object) {
@@ -86,39 +88,45 @@ class Stream {
                        {"metadata", Value::map({{"name", name}, {"project", project_}})}});
   }
 
+  // The lines rise in their revisions, so that a client may resume from any of them.
   bool tell(const WatchBatch& batch, std::string& text) {
-    std::vector<Change> pending;  // in the order of their last change
+    std::vector<Change> changes;
+    std::map<std::string, size_t, std::less<>> living;  // the last change of each object that was not removed by it
     for (const StoreEvent& event : batch.events) {
       bool spec = event.key.starts_with(specs_), status = event.key.starts_with(statuses_);
       if (!spec && (!status || event.deleted)) continue;
-      std::string name = event.key.substr((spec ? specs_ : statuses_).size());
-      bool created = spec && event.created == event.revision;
-      for (auto it = pending.begin(); it != pending.end(); ++it) {
-        if (it->name != name) continue;
-        created = created || it->created;
-        pending.erase(it);
-        break;
+      Change change{event.revision, event.key.substr((spec ? specs_ : statuses_).size())};
+      change.deleted = event.deleted;
+      change.created = spec && event.created == event.revision;
+      if (auto before = living.find(change.name); before != living.end()) {
+        change.created = change.created || changes[before->second].created;
+        changes[before->second].overtaken = true;
+        living.erase(before);
       }
-      if (event.deleted) {
-        known_.erase(name);
-        text += dump_json(line("DELETED", event.revision, ghost(name))) + '\n';
-      } else {
-        pending.push_back({event.revision, std::move(name), created});
-      }
+      if (!change.deleted) living.emplace(change.name, changes.size());
+      changes.push_back(std::move(change));
     }
-    for (const Change& change : pending) {
+    for (const Change& change : changes) {
+      if (change.overtaken) continue;
+      const auto say = [&](std::string_view type, Value object) {
+        text += dump_json(line(type, change.revision, std::move(object))) + '\n';
+      };
+      if (change.deleted) {
+        // Without a filter a client that resumes knows more than we do.
+        if (known_.erase(change.name) || filter_.empty()) say("DELETED", ghost(change.name));
+        continue;
+      }
       auto found = objects_.get({project_, kind_, change.name});
       if (!found) return false;
       if (!*found) continue;  // gone meanwhile: its deletion comes in a later batch
-      if (!selector_.matches((*found)->metadata.labels)) {
-        if (known_.erase(change.name))
-          text += dump_json(line("DELETED", change.revision, to_value(shown(std::move(**found))))) + '\n';
+      const bool matches = filter_.matches(**found);
+      Value object = to_value(shown(std::move(**found)));
+      if (!matches) {
+        if (known_.erase(change.name)) say("DELETED", std::move(object));
         continue;
       }
-      bool fresh = known_.insert(change.name).second;
-      bool added = change.created || (fresh && !selector_.empty());
-      text +=
-          dump_json(line(added ? "ADDED" : "MODIFIED", change.revision, to_value(shown(std::move(**found))))) + '\n';
+      const bool fresh = known_.insert(change.name).second;
+      say(change.created || (fresh && !filter_.empty()) ? "ADDED" : "MODIFIED", std::move(object));
     }
     return true;
   }
@@ -126,7 +134,7 @@ class Stream {
   Objects& objects_;
   const Clock& clock_;
   const std::string project_, kind_;
-  const Selector selector_;
+  const Filter filter_;
   const std::string specs_, statuses_;
   std::unique_ptr<Watch> watch_;
   std::set<std::string> known_;  // names that the client has been told of, as far as we know
@@ -136,8 +144,9 @@ class Stream {
 }  // namespace
 
 Attempt<http::Response> Api::watch(const Call& call, const Kind& kind) {
-  auto selector = Selector::parse(call.request.parameter("labelSelector"));
-  if (!selector) return refuse(selector.error());
+  auto filter =
+      parse_filter(call.request.parameter("labelSelector"), call.request.parameter("fieldSelector"), kind);
+  if (!filter) return refuse(filter.error());
   const std::string text = call.request.parameter("resourceVersion");
   Revision after = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), after);
@@ -145,19 +154,22 @@ Attempt<http::Response> Api::watch(const Call& call, const Kind& kind) {
     return refuse(400, "CONFIG_INVALID", "resourceVersion must be a number", "take it from the list's revision");
   }
   // Shared, because a std::function must be copyable; one thread runs it.
+  const bool filtered = !filter->empty();
   auto stream = std::make_shared<Stream>(options_.objects, options_.clock, call.project, std::string(kind.name),
-                                         std::move(*selector));
+                                         std::move(*filter));
   std::vector<Value> first;
   if (after == 0) {
-    auto revision = stream->snapshot(&first);
+    auto revision = stream->snapshot(0, &first);
     if (!revision) return refuse(revision.error());
     after = *revision;
-  } else if (!call.request.parameter("labelSelector").empty()) {
-    if (auto known = stream->snapshot(nullptr); !known) return refuse(known.error());
+  } else if (filtered) {  // what the client was told of, to tell what leaves the filter
+    if (auto known = stream->snapshot(after, nullptr); !known) return refuse(known.error());
+  } else if (auto kept = options_.objects.store().range("/", "/", 1, after); !kept) {
+    return refuse(kept.error());
   }
   if (auto opened = stream->open(after); !opened) return refuse(opened.error());
   http::Response out;
-  out.content_type = "application/json";
+  out.content_type = "application/jsonl";
   out.stream = [stream, first = std::move(first)](const http::Write& write) { stream->run(write, first); };
   return out;
 }

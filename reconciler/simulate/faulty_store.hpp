@@ -20,8 +20,8 @@ class FaultyStore final : public Store {
   Result<Revision> commit(const Txn& txn) override;
   void commit_async(Txn txn, std::function<void(Result<Revision>)> done) override { done(commit(txn)); }
   Result<std::optional<KeyValue>> get(const std::string& key) override { return inner_.get(key); }
-  Result<Page> range(const std::string& first, const std::string& last, size_t limit) override {
-    return inner_.range(first, last, limit);
+  Result<Page> range(const std::string& first, const std::string& last, size_t limit, Revision at = 0) override {
+    return inner_.range(first, last, limit, at);
   }
   Result<std::unique_ptr<Watch>> watch(const std::string& first, const std::string& last, Revision after) override {
     return inner_.watch(first, last, after);

@@ -51,20 +51,35 @@ class MemoryStore final : public Store, private ChangeLog {
     return found->second;
   }
 
-  Result<Page> range(const std::string& first, const std::string& last, size_t limit) override {
+  Result<Page> range(const std::string& first, const std::string& last, size_t limit, Revision at) override {
     const std::lock_guard lock(mutex_);
     expire();
     if (limit == 0) limit = kDefaultPageItems;
+    std::map<std::string_view, const KeyValue*> then;  // what was changed since, as it was
+    if (at != 0) {
+      if (auto ok = check_past(at, oldest_readable(floor_), revision_); !ok) return tl::unexpected(ok.error());
+      for (auto commit = after_revision(at); commit != log_.end(); ++commit)
+        for (size_t i = 0; i < commit->events.size(); ++i)
+          if (in_range(commit->events[i].key, first, last)) then.emplace(commit->events[i].key, &commit->before[i]);
+    }
     Page page;
-    page.revision = revision_;
+    page.revision = at != 0 ? at : revision_;
     size_t bytes = 0;
-    for (auto it = values_.lower_bound(first); it != values_.end() && in_range(it->first, first, last); ++it) {
+    auto now = values_.lower_bound(first);
+    for (auto old = then.begin();;) {
+      while (at != 0 && now != values_.end() && now->second.modified > at) ++now;
+      while (old != then.end() && old->second->modified == 0) ++old;  // there was nothing
+      const bool has_now = now != values_.end() && in_range(now->first, first, last);
+      if (!has_now && old == then.end()) break;
       if (page.items.size() == limit || bytes >= kMaxPageBytes) {
         page.more = true;
         break;
       }
-      bytes += it->first.size() + it->second.value.size();
-      page.items.push_back(it->second);
+      const bool take_now = has_now && (old == then.end() || now->first < old->first);
+      const KeyValue& item = take_now ? (now++)->second : *(old++)->second;
+      bytes += item.key.size() + item.value.size();
+      page.items.push_back(item);
+      if (at != 0) page.items.back().lease = 0;
     }
     return page;
   }
@@ -119,6 +134,10 @@ class MemoryStore final : public Store, private ChangeLog {
   Result<void> health() override { return {}; }
 
  private:
+  struct Logged : Committed {
+    std::vector<KeyValue> before;  // one an event; modified 0: the key was absent
+    size_t before_bytes = 0;
+  };
   struct Remembered {
     Revision revision = 0;
     Millis at{0};
@@ -161,7 +180,7 @@ class MemoryStore final : public Store, private ChangeLog {
       if (op->kind == Op::Kind::put && op->lease != 0 && !leases_.alive(op->lease))
         return fail(Code::not_found, "lease " + std::to_string(op->lease) + " of " + op->key + " has expired");
 
-    Committed commit{revision_ + 1};
+    Logged commit = next_commit();
     for (const Op* op : *ops) {
       if (op->kind == Op::Kind::put)
         put(*op, commit);
@@ -177,47 +196,55 @@ class MemoryStore final : public Store, private ChangeLog {
     return revision_;
   }
 
-  void put(const Op& op, Committed& commit) {
+  Logged next_commit() const {
+    Logged commit;
+    commit.revision = revision_ + 1;
+    return commit;
+  }
+
+  void put(const Op& op, Logged& commit) {
     KeyValue& kv = values_[op.key];
     if (kv.lease != 0) lease_keys_[kv.lease].erase(op.key);
+    KeyValue before{op.key, std::move(kv.value), kv.created, kv.modified, 0};
     if (kv.created == 0) kv.created = commit.revision;
     kv.key = op.key;
     kv.value = op.value;
     kv.modified = commit.revision;
     kv.lease = op.lease;
     if (kv.lease != 0) lease_keys_[kv.lease].insert(op.key);
-    add(commit, StoreEvent{commit.revision, op.key, op.value, false, kv.created});
+    add(commit, StoreEvent{commit.revision, op.key, op.value, false, kv.created}, std::move(before));
   }
 
-  void remove(const std::string& key, Committed& commit) {
+  void remove(const std::string& key, Logged& commit) {
     auto found = values_.find(key);
     if (found == values_.end()) return;
     if (found->second.lease != 0) lease_keys_[found->second.lease].erase(key);
-    add(commit, StoreEvent{commit.revision, key, "", true, found->second.created});
+    add(commit, StoreEvent{commit.revision, key, "", true, found->second.created}, std::move(found->second));
     values_.erase(found);
   }
 
-  static void add(Committed& commit, StoreEvent event) {
+  static void add(Logged& commit, StoreEvent event, KeyValue before) {
     commit.bytes += bytes_of(event);
+    commit.before_bytes += before.value.size();
     commit.events.push_back(std::move(event));
+    commit.before.push_back(std::move(before));
   }
 
-  void publish(Committed commit) {
+  void publish(Logged commit) {
     if (commit.events.empty()) return;
     revision_ = commit.revision;
     log_changes_ += commit.events.size();
-    log_bytes_ += commit.bytes;
-    log_.push_back(commit);
+    log_bytes_ += commit.bytes + commit.before_bytes;
+    std::vector<Committed> commits{static_cast<const Committed&>(commit)};
+    log_.push_back(std::move(commit));
     while (log_.size() > 1 && (log_changes_ > bounds_.log_changes || log_bytes_ > bounds_.log_bytes)) forget_oldest();
-    std::vector<Committed> commits;
-    commits.push_back(std::move(commit));
     hub_->set_floor(floor_);
     hub_->publish(std::move(commits));
   }
 
   void forget_oldest() {
     log_changes_ -= log_.front().events.size();
-    log_bytes_ -= log_.front().bytes;
+    log_bytes_ -= log_.front().bytes + log_.front().before_bytes;
     floor_ = log_.front().revision + 1;
     log_.pop_front();
   }
@@ -230,12 +257,12 @@ class MemoryStore final : public Store, private ChangeLog {
   void end_lease(uint64_t id) {
     std::set<std::string> keys = std::move(lease_keys_[id]);
     lease_keys_.erase(id);
-    Committed commit{revision_ + 1};
+    Logged commit = next_commit();
     for (const std::string& key : keys) {
       remove(key, commit);
       if (commit.events.size() == kMaxTxnOps) {
         publish(std::move(commit));
-        commit = Committed{revision_ + 1};
+        commit = next_commit();
       }
     }
     publish(std::move(commit));
@@ -257,9 +284,7 @@ class MemoryStore final : public Store, private ChangeLog {
     slice.compacted = after + 1 < floor_;
     slice.through = through;
     size_t bytes = 0;
-    auto commit = std::upper_bound(log_.begin(), log_.end(), after,
-                                   [](Revision revision, const Committed& c) { return revision < c.revision; });
-    for (; commit != log_.end() && commit->revision <= through && !slice.compacted; ++commit) {
+    for (auto commit = after_revision(after); commit != log_.end() && commit->revision <= through && !slice.compacted; ++commit) {
       if (slice.events.size() >= kWatchBatchEvents || bytes >= kWatchBatchBytes) {
         slice.through = commit->revision - 1;
         break;
@@ -271,6 +296,11 @@ class MemoryStore final : public Store, private ChangeLog {
       }
     }
     return slice;
+  }
+
+  std::deque<Logged>::const_iterator after_revision(Revision revision) const {
+    return std::upper_bound(log_.begin(), log_.end(), revision,
+                            [](Revision r, const Committed& commit) { return r < commit.revision; });
   }
 
   void watcher_waits() override {
@@ -286,7 +316,7 @@ class MemoryStore final : public Store, private ChangeLog {
   // All below guarded by mutex_.
   std::map<std::string, KeyValue> values_;
   std::map<uint64_t, std::set<std::string>> lease_keys_;
-  std::deque<Committed> log_;
+  std::deque<Logged> log_;
   uint64_t log_changes_ = 0, log_bytes_ = 0;
   Revision revision_ = 0, floor_ = 0;
   uint64_t last_lease_ = 0;

@@ -108,9 +108,9 @@ class SqliteStore final : public Store, private ChangeLog {
     poke_if_due();
     return readers_.get(key);
   }
-  Result<Page> range(const std::string& first, const std::string& last, size_t limit) override {
+  Result<Page> range(const std::string& first, const std::string& last, size_t limit, Revision at) override {
     poke_if_due();
-    return readers_.range(first, last, limit);
+    return readers_.range(first, last, limit, at);
   }
   Result<std::unique_ptr<Watch>> watch(const std::string& first, const std::string& last, Revision after) override {
     Revision newest = revision_;

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 namespace trove {
 
@@ -10,7 +11,7 @@ namespace {
 
 constexpr int64_t kQuickCheckBytes = 64 << 20;  // bigger files are not read whole at each start
 
-// Small columns come before `value`, so that judging a guard never reads a big value's overflow pages.
+// Version 1, from which every file begins, the new ones too. Small columns come before `value`, so that judging a guard never reads a big value's overflow pages.
 const char* const kStoreSchema = R"sql(
 CREATE TABLE state (id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, floor INTEGER NOT NULL,
                     log_changes INTEGER NOT NULL, log_bytes INTEGER NOT NULL, last_lease INTEGER NOT NULL) STRICT;
@@ -25,6 +26,25 @@ CREATE INDEX txn_at ON txn (at_ms);
 CREATE TABLE lease (id INTEGER PRIMARY KEY, ttl_ms INTEGER NOT NULL) STRICT;
 )sql";
 
+// What brings a file from one version to the next; never changed once it was released.
+const char* const kUpgrades[] = {
+    // 2: the past can be read. Each change says when what stood before it was written (0 = nothing stood there); that
+    // value is in the log itself, or in `old` when the log has forgotten it. Of the changes that are in the log already
+    // nobody knows: reading begins with today (state.past).
+    R"sql(
+ALTER TABLE log ADD COLUMN before INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE old (id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, created INTEGER NOT NULL,
+                  modified INTEGER NOT NULL, sum INTEGER NOT NULL, value BLOB NOT NULL) STRICT;
+ALTER TABLE state ADD COLUMN past INTEGER NOT NULL DEFAULT 0;
+UPDATE state SET past = revision;
+)sql"};
+static_assert(std::size(kUpgrades) == kStoreSchemaVersion - 1);
+
+void upgrade(SQLite::Database& db, int from) {
+  for (int version = from; version < kStoreSchemaVersion; ++version) db.exec(kUpgrades[version - 1]);
+  db.exec("PRAGMA user_version = " + std::to_string(kStoreSchemaVersion));
+}
+
 Result<void> check_schema(SQLite::Database& db) {
   const int application = db.execAndGet("PRAGMA application_id").getInt();
   const int version = db.execAndGet("PRAGMA user_version").getInt();
@@ -33,7 +53,7 @@ Result<void> check_schema(SQLite::Database& db) {
     db.exec("BEGIN IMMEDIATE");
     db.exec(kStoreSchema);
     db.exec("PRAGMA application_id = " + std::to_string(kStoreApplicationId));
-    db.exec("PRAGMA user_version = " + std::to_string(kStoreSchemaVersion));
+    upgrade(db, 1);
     db.exec("COMMIT");
     return {};
   }
@@ -44,8 +64,11 @@ Result<void> check_schema(SQLite::Database& db) {
                 "the store has schema version " + std::to_string(version) + "; this program knows up to " +
                     std::to_string(kStoreSchemaVersion),
                 "run the newer troved that wrote it");
-  if (version != kStoreSchemaVersion)
-    return fail(Code::invalid, "the store has the unknown schema version " + std::to_string(version));
+  if (version < 1) return fail(Code::invalid, "the store has the unknown schema version " + std::to_string(version));
+  if (version == kStoreSchemaVersion) return {};
+  db.exec("BEGIN IMMEDIATE");
+  upgrade(db, version);
+  db.exec("COMMIT");
   return {};
 }
 

@@ -16,11 +16,11 @@ class Statement;
 
 namespace trove {
 
-inline constexpr int kStoreSchemaVersion = 1;
+inline constexpr int kStoreSchemaVersion = 2;
 inline constexpr int kStoreApplicationId = 0x74726f76;  // "trov"; file(1) shows it
 
-// Durable, small, and ours: sets the read-write connection up, makes the schema or checks it. invalid for another
-// program's database and for a schema newer than this program; corrupt when a structural check fails.
+// Durable, small, and ours: sets the read-write connection up, makes the schema, or checks it and brings it up to date.
+// invalid for another program's database and for a schema newer than this program; corrupt when a structural check fails.
 Result<void> prepare_store(SQLite::Database& db);
 
 // The columns kv.sum and log.sum cover what the row says, so that a damaged row is reported and never believed.

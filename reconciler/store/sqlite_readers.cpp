@@ -2,6 +2,8 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include "reconciler/store/sqlite_file.hpp"
 
 namespace trove {
@@ -22,26 +24,49 @@ class Snapshot {
   SQLite::Database& db_;
 };
 
+// Both are in key order and have no key in common; the page keeps its bounds.
+void merge(Page& page, std::vector<KeyValue> more, size_t limit) {
+  std::vector<KeyValue> all;
+  all.reserve(page.items.size() + more.size());
+  std::merge(std::move_iterator(page.items.begin()), std::move_iterator(page.items.end()),
+             std::move_iterator(more.begin()), std::move_iterator(more.end()), std::back_inserter(all),
+             [](const KeyValue& a, const KeyValue& b) { return a.key < b.key; });
+  size_t bytes = 0, n = 0;
+  for (; n < all.size() && n < limit && bytes < kMaxPageBytes; ++n) bytes += all[n].key.size() + all[n].value.size();
+  page.more = page.more || n < all.size();
+  all.resize(n);
+  page.items = std::move(all);
+}
+
 // No key is as long as this, so it is after all of them.
 std::string end_of(const std::string& last) { return last.empty() ? std::string(kMaxKeyBytes + 1, '\xff') : last; }
 
 }  // namespace
 
+static_assert(kLogPlaceBits == 15);  // the statements say it in a number
+
 struct SqliteReaders::Connection {
   struct State {
-    Revision revision = 0, floor = 0;
+    Revision revision = 0, floor = 0, past = 0;
   };
   struct Statements {
     explicit Statements(SQLite::Database& db)
-        : state(db, "SELECT revision, floor FROM state"),
+        : state(db, "SELECT revision, floor, past FROM state"),
           get(db, "SELECT key, created, modified, lease, sum, value FROM kv WHERE key = ?"),
           range(db,
-                "SELECT key, created, modified, lease, sum, value FROM kv WHERE key >= ? AND key < ? "
+                "SELECT key, created, modified, lease, sum, value FROM kv WHERE key >= ? AND key < ? AND modified <= ? "
                 "ORDER BY key LIMIT ?"),
+          changed(db, "SELECT place, key FROM log WHERE place >= ? AND key >= ? AND key < ? ORDER BY place"),
+          before(db, "SELECT before FROM log WHERE place = ?"),
+          first_place(db, "SELECT place FROM log WHERE place >= ? AND place < ? ORDER BY place LIMIT 1"),
+          last_place(db, "SELECT place FROM log WHERE place >= ? AND place < ? ORDER BY place DESC LIMIT 1"),
+          key_at(db, "SELECT key FROM log WHERE place = ?"),
+          logged(db, "SELECT key, created, place >> 15, 0, sum, value FROM log WHERE place = ?"),
+          old(db, "SELECT key, created, modified, 0, sum, value FROM old WHERE key = ?"),
           log(db,
               "SELECT place, key, created, deleted, sum, value FROM log "
               "WHERE place >= ? AND place < ? AND key >= ? AND key < ? ORDER BY place") {}
-    SQLite::Statement state, get, range, log;
+    SQLite::Statement state, get, range, changed, before, first_place, last_place, key_at, logged, old, log;
   };
 
   explicit Connection(const std::string& path)
@@ -68,7 +93,63 @@ struct SqliteReaders::Connection {
     Using state(sql->state);
     if (!state->executeStep()) return fail(Code::corrupt, "the store has no state row");
     return State{static_cast<Revision>(state->getColumn(0).getInt64()),
-                 static_cast<Revision>(state->getColumn(1).getInt64())};
+                 static_cast<Revision>(state->getColumn(1).getInt64()),
+                 static_cast<Revision>(state->getColumn(2).getInt64())};
+  }
+  // What stood at `at` under the keys of [first, end) that were changed since: of each its first change tells.
+  Result<std::vector<KeyValue>> changed_since(const std::string& first, const std::string& end, Revision at) {
+    std::map<std::string, int64_t> places;
+    {
+      Using changed(sql->changed);
+      changed->bind(1, log_place(at + 1, 0));
+      bind_blob(*changed, 2, first);
+      bind_blob(*changed, 3, end);
+      while (changed->executeStep()) places.emplace(blob(changed->getColumn(1)), changed->getColumn(0).getInt64());
+    }
+    std::vector<KeyValue> then;
+    for (const auto& [key, place] : places) {
+      Using before(sql->before);
+      before->bind(1, place);
+      if (!before->executeStep()) return tl::unexpected(corrupt_row(key));
+      const auto written = static_cast<Revision>(before->getColumn(0).getInt64());
+      if (written == 0) continue;  // there was nothing
+      auto kv = written_at(key, written);
+      if (!kv) return tl::unexpected(kv.error());
+      then.push_back(std::move(*kv));
+    }
+    return then;
+  }
+  // The value that a key was given at a revision: in the log, or what was saved of it.
+  Result<KeyValue> written_at(const std::string& key, Revision revision) {
+    // The changes of one revision are in key order and their places without gaps.
+    int64_t low = end_of_revision(sql->first_place, revision), high = end_of_revision(sql->last_place, revision);
+    while (low > 0 && low <= high) {
+      const int64_t middle = low + (high - low) / 2;
+      Using at(sql->key_at);
+      at->bind(1, middle);
+      if (!at->executeStep()) break;
+      const int order = blob(at->getColumn(0)).compare(key);
+      if (order == 0) {
+        Using logged(sql->logged);
+        logged->bind(1, middle);
+        if (!logged->executeStep()) break;
+        return row(*logged);
+      }
+      (order < 0 ? low : high) = order < 0 ? middle + 1 : middle - 1;
+    }
+    Using old(sql->old);
+    bind_blob(*old, 1, key);
+    if (!old->executeStep()) return tl::unexpected(corrupt_row(key));
+    auto kv = row(*old);
+    if (kv && kv->modified != revision) return tl::unexpected(corrupt_row(key));
+    return kv;
+  }
+  // The first or the last place of a revision's changes; 0 = none is left.
+  int64_t end_of_revision(SQLite::Statement& statement, Revision revision) {
+    Using end(statement);
+    end->bind(1, log_place(revision, 0));
+    end->bind(2, log_place(revision + 1, 0));
+    return end->executeStep() ? end->getColumn(0).getInt64() : 0;
   }
 
   SQLite::Database db;
@@ -135,19 +216,24 @@ Result<std::optional<KeyValue>> SqliteReaders::get(const std::string& key) {
   });
 }
 
-Result<Page> SqliteReaders::range(const std::string& first, const std::string& last, size_t limit) {
+Result<Page> SqliteReaders::range(const std::string& first, const std::string& last, size_t limit, Revision at) {
   if (limit == 0) limit = kDefaultPageItems;
   const std::string end = end_of(last);
   return with_connection<Page>([&](Connection& connection) -> Result<Page> {
     const Snapshot snapshot(connection.db);
     auto state = connection.state();
     if (!state) return tl::unexpected(state.error());
+    if (at != 0) {
+      const Revision oldest = std::max(oldest_readable(state->floor), state->past);
+      if (auto ok = check_past(at, oldest, state->revision); !ok) return tl::unexpected(ok.error());
+    }
     Page page;
-    page.revision = state->revision;
+    page.revision = at != 0 ? at : state->revision;
     Using range(connection.sql->range);
     bind_blob(*range, 1, first);
     bind_blob(*range, 2, end);
-    range->bind(3, static_cast<int64_t>(std::min<size_t>(limit, INT32_MAX)) + 1);
+    range->bind(3, static_cast<int64_t>(page.revision));
+    range->bind(4, static_cast<int64_t>(std::min<size_t>(limit, INT32_MAX)) + 1);
     size_t bytes = 0;
     while (range->executeStep()) {
       if (page.items.size() == limit || bytes >= kMaxPageBytes) {
@@ -159,6 +245,13 @@ Result<Page> SqliteReaders::range(const std::string& first, const std::string& l
       bytes += kv->key.size() + kv->value.size();
       page.items.push_back(std::move(*kv));
     }
+    if (at == 0) return page;
+    for (KeyValue& kv : page.items) kv.lease = 0;
+    if (at == state->revision) return page;
+    // Only up to the last key that was found: beyond it the next page begins.
+    auto then = connection.changed_since(first, page.more ? page.items.back().key : end, at);
+    if (!then) return tl::unexpected(then.error());
+    if (!then->empty()) merge(page, std::move(*then), limit);
     return page;
   });
 }

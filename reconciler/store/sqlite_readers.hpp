@@ -21,7 +21,7 @@ class SqliteReaders {
   SqliteReaders& operator=(const SqliteReaders&) = delete;
 
   Result<std::optional<KeyValue>> get(const std::string& key);
-  Result<Page> range(const std::string& first, const std::string& last, size_t limit);
+  Result<Page> range(const std::string& first, const std::string& last, size_t limit, Revision at);
   Result<ChangeLog::Slice> read_log(const std::string& first, const std::string& last, Revision after,
                                     Revision through);
   Result<Revision> newest();

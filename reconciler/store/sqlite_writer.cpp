@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include "reconciler/store/leases.hpp"
 #include "reconciler/store/sqlite_backup.hpp"
 #include "reconciler/store/sqlite_file.hpp"
@@ -18,8 +19,6 @@ constexpr uint64_t kFrameBytes = 4'096 + 24;
 constexpr uint64_t kQuietCheckpointFrames = 256;    // 1 MiB: worth it when nothing else is going on
 constexpr uint64_t kCheckpointRetryFrames = 1'000;  // a reader may have been in the way
 
-uint64_t logged_bytes(std::string_view key, std::string_view value) { return kRowOverhead + key.size() + value.size(); }
-
 int64_t number(Revision revision) { return static_cast<int64_t>(revision); }
 Revision revision_at(const SQLite::Column& column) { return static_cast<Revision>(column.getInt64()); }
 
@@ -33,6 +32,7 @@ struct SqliteWriter::Impl {
   struct Row {
     int64_t id = 0;
     Revision created = 0, modified = 0;  // 0, 0: absent
+    size_t bytes = 0;                    // of the value
   };
 
   // The statements are kept for life; each is used through Using.
@@ -43,11 +43,19 @@ struct SqliteWriter::Impl {
           mark(db, "SAVEPOINT change"),
           keep(db, "RELEASE change"),
           undo(db, "ROLLBACK TO change"),
-          find(db, "SELECT id, created, modified FROM kv WHERE key = ?"),
+          find(db, "SELECT id, created, modified, length(value) FROM kv WHERE key = ?"),
           insert(db, "INSERT INTO kv (key, created, modified, lease, sum, value) VALUES (?, ?, ?, ?, ?, ?)"),
           update(db, "UPDATE kv SET modified = ?, lease = ?, sum = ?, value = ? WHERE id = ?"),
           remove(db, "DELETE FROM kv WHERE id = ?"),
-          log(db, "INSERT INTO log (place, key, created, deleted, sum, value) VALUES (?, ?, ?, ?, ?, ?)"),
+          log(db, "INSERT INTO log (place, key, created, deleted, sum, value, before) VALUES (?, ?, ?, ?, ?, ?, ?)"),
+          find_old(db, "SELECT id, length(value) FROM old WHERE key = ?"),
+          drop_old(db, "DELETE FROM old WHERE id = ?"),
+          save_live(db,
+                    "INSERT INTO old (key, created, modified, sum, value) "
+                    "SELECT key, created, modified, sum, value FROM kv WHERE id = ?"),
+          save_logged(db,
+                      "INSERT INTO old (key, created, modified, sum, value) "
+                      "SELECT key, created, ?, sum, value FROM log WHERE place = ?"),
           known_id(db, "SELECT revision FROM txn WHERE id = ? AND at_ms > ?"),
           remember_id(db, "INSERT OR REPLACE INTO txn (id, revision, at_ms) VALUES (?, ?, ?)"),
           sweep_ids(db, "DELETE FROM txn WHERE id IN (SELECT id FROM txn WHERE at_ms <= ? ORDER BY at_ms LIMIT ?)"),
@@ -56,10 +64,13 @@ struct SqliteWriter::Impl {
           drop_lease(db, "DELETE FROM lease WHERE id = ?"),
           leased(db, "SELECT key FROM kv WHERE lease = ? ORDER BY key LIMIT ?"),
           save(db, "UPDATE state SET revision = ?, floor = ?, log_changes = ?, log_bytes = ?, last_lease = ?"),
-          garbage(db, "SELECT place, length(key) + length(value) FROM log WHERE place < ? ORDER BY place LIMIT ?"),
+          garbage(db,
+                  "SELECT place, key, deleted, length(key) + length(value) FROM log WHERE place < ? "
+                  "ORDER BY place LIMIT ?"),
           forget(db, "DELETE FROM log WHERE place <= ?"),
           nth(db, "SELECT place FROM log ORDER BY place LIMIT 1 OFFSET ?") {}
-    SQLite::Statement begin, commit, mark, keep, undo, find, insert, update, remove, log, known_id, remember_id,
+    SQLite::Statement begin, commit, mark, keep, undo, find, insert, update, remove, log, find_old, drop_old, save_live, save_logged,
+        known_id, remember_id,
         sweep_ids, has_lease, add_lease, drop_lease, leased, save, garbage, forget, nth;
   };
 
@@ -74,13 +85,22 @@ struct SqliteWriter::Impl {
     Using find(sql->find);
     bind_blob(*find, 1, key);
     if (!find->executeStep()) return {};
-    return {find->getColumn(0).getInt64(), revision_at(find->getColumn(1)), revision_at(find->getColumn(2))};
+    return {find->getColumn(0).getInt64(), revision_at(find->getColumn(1)), revision_at(find->getColumn(2)),
+            static_cast<size_t>(find->getColumn(3).getInt64())};
   }
   Result<Revision> change(const Txn& txn, const std::vector<const Op*>& ops, const LeaseTable& leases, Millis now,
                           std::vector<Committed>& committed);
   void put(const Op& op, Committed& commit);
   void remove(const std::string& key, Committed& commit);
-  void log(StoreEvent event, uint64_t sum, Committed& commit);
+  void log(StoreEvent event, uint64_t sum, const Row& before, Committed& commit);
+  struct Garbage {
+    int64_t place = 0;
+    std::string key;
+    bool deleted = false;
+    uint64_t bytes = 0;
+  };
+  void forget_old(const std::string& key);
+  void retire(const Garbage& row);
   bool accept(Committed commit, std::vector<Committed>& committed);
   void step(SQLite::Statement& statement) {
     Using use(statement);
@@ -210,7 +230,16 @@ Result<void> SqliteWriter::begin() {
   }
 }
 
-void SqliteWriter::Impl::log(StoreEvent event, uint64_t sum, Committed& commit) {
+// Before the row of kv changes. What it says is in the log already, unless that has forgotten it (or is about to): then
+// it is saved as it is, with its checksum, damaged or not.
+void SqliteWriter::Impl::log(StoreEvent event, uint64_t sum, const Row& before, Committed& commit) {
+  if (before.modified && before.modified < state.floor) {
+    forget_old(event.key);
+    Using save(sql->save_live);
+    save->bind(1, before.id);
+    save->executeStep();
+    state.log_bytes += kRowOverhead + event.key.size() + before.bytes;
+  }
   Using log(sql->log);
   log->bind(1, log_place(event.revision, commit.events.size()));
   bind_blob(*log, 2, event.key);
@@ -218,17 +247,47 @@ void SqliteWriter::Impl::log(StoreEvent event, uint64_t sum, Committed& commit) 
   log->bind(4, event.deleted ? 1 : 0);
   log->bind(5, static_cast<int64_t>(sum));
   bind_blob(*log, 6, event.value);
+  log->bind(7, number(before.modified));
   log->executeStep();
   ++state.log_changes;
-  state.log_bytes += logged_bytes(event.key, event.value);
+  state.log_bytes += kRowOverhead + event.key.size() + event.value.size();
   commit.bytes += bytes_of(event);
   commit.events.push_back(std::move(event));
+}
+
+void SqliteWriter::Impl::forget_old(const std::string& key) {
+  int64_t id = 0;
+  uint64_t bytes = 0;
+  {
+    Using find(sql->find_old);
+    bind_blob(*find, 1, key);
+    if (!find->executeStep()) return;
+    id = find->getColumn(0).getInt64();
+    bytes = kRowOverhead + key.size() + static_cast<uint64_t>(find->getColumn(1).getInt64());
+  }
+  Using drop(sql->drop_old);
+  drop->bind(1, id);
+  drop->executeStep();
+  state.log_bytes -= std::min(state.log_bytes, bytes);
+}
+
+// A change leaves the log. What it wrote is kept while a later change in the log replaced it; whatever was kept of this
+// key until now, nobody can ask for any more.
+void SqliteWriter::Impl::retire(const Garbage& row) {
+  forget_old(row.key);
+  if (row.deleted || find(row.key).modified == log_revision(row.place)) return;
+  Using save(sql->save_logged);
+  save->bind(1, number(log_revision(row.place)));
+  save->bind(2, row.place);
+  save->executeStep();
+  state.log_bytes += row.bytes;
 }
 
 void SqliteWriter::Impl::put(const Op& op, Committed& commit) {
   const Row row = find(op.key);
   const Revision created = row.created ? row.created : commit.revision;
   const uint64_t sum = row_sum(op.key, op.value, created, commit.revision);
+  log(StoreEvent{commit.revision, op.key, op.value, false, created}, sum, row, commit);
   if (row.modified) {
     Using update(sql->update);
     update->bind(1, number(commit.revision));
@@ -247,19 +306,16 @@ void SqliteWriter::Impl::put(const Op& op, Committed& commit) {
     bind_blob(*insert, 6, op.value);
     insert->executeStep();
   }
-  log(StoreEvent{commit.revision, op.key, op.value, false, created}, sum, commit);
 }
 
 void SqliteWriter::Impl::remove(const std::string& key, Committed& commit) {
   const Row row = find(key);
   if (!row.modified) return;
-  {
-    Using remove(sql->remove);
-    remove->bind(1, row.id);
-    remove->executeStep();
-  }
   const uint64_t sum = row_sum(key, "", row.created, commit.revision);
-  log(StoreEvent{commit.revision, key, "", true, row.created}, sum, commit);
+  log(StoreEvent{commit.revision, key, "", true, row.created}, sum, row, commit);
+  Using remove(sql->remove);
+  remove->bind(1, row.id);
+  remove->executeStep();
 }
 
 bool SqliteWriter::Impl::accept(Committed commit, std::vector<Committed>& committed) {
@@ -415,27 +471,33 @@ Result<bool> SqliteWriter::upkeep(Millis now) {
       more |= swept == kUpkeepRows;
     }
     if (impl.garbage) {
-      int64_t rows = 0, last = 0;
-      uint64_t bytes = 0;
+      std::vector<Impl::Garbage> rows;
       {
         Using garbage(impl.sql->garbage);
         garbage->bind(1, log_place(impl.state.floor, 0));
         garbage->bind(2, kUpkeepRows);
-        for (; garbage->executeStep(); ++rows) {
-          last = garbage->getColumn(0).getInt64();
-          bytes += kRowOverhead + static_cast<uint64_t>(garbage->getColumn(1).getInt64());
-        }
+        while (garbage->executeStep())
+          rows.push_back({garbage->getColumn(0).getInt64(), blob(garbage->getColumn(1)),
+                          garbage->getColumn(2).getInt() != 0,
+                          kRowOverhead + static_cast<uint64_t>(garbage->getColumn(3).getInt64())});
       }
-      if (rows > 0) {
+      if (!rows.empty()) {
+        uint64_t bytes = 0;
+        std::set<std::string_view> retired;  // only the last change of a key matters
+        for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+          if (retired.insert(row->key).second) impl.retire(*row);
+          bytes += row->bytes;
+        }
         Using forget(impl.sql->forget);
-        forget->bind(1, last);
+        forget->bind(1, rows.back().place);
         forget->executeStep();
-        impl.state.log_changes -= std::min<uint64_t>(impl.state.log_changes, static_cast<uint64_t>(rows));
+        impl.state.log_changes -= std::min<uint64_t>(impl.state.log_changes, rows.size());
         impl.state.log_bytes -= std::min(impl.state.log_bytes, bytes);
         impl.changed = true;
       }
-      more |= rows == kUpkeepRows || grown;
-      impl.garbage = rows == kUpkeepRows;
+      const bool full = rows.size() == static_cast<size_t>(kUpkeepRows);
+      more |= full || grown;
+      impl.garbage = full;
     } else if (grown) {
       // Too many changes: down to the bound. Too many bytes: the oldest eighth, and look again.
       const uint64_t over = impl.state.log_changes > impl.bounds.log_changes

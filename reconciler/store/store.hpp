@@ -50,7 +50,7 @@ struct Txn {
 };
 struct Page {
   std::vector<KeyValue> items;  // in key order
-  Revision revision = 0;        // the store's when it was read
+  Revision revision = 0;        // the store's when it was read, or the one that was asked for
   bool more = false;
 };
 // One key's change. A delete has an empty value and `deleted` set. Batches hold whole revisions, each in key order.
@@ -88,13 +88,15 @@ class Store {
   virtual void commit_async(Txn txn, std::function<void(Result<Revision>)> done) = 0;
   virtual Result<std::optional<KeyValue>> get(const std::string& key) = 0;
   // Keys in [first, last), at most `limit` (0 = 10,000). Use prefix_end() for "everything below"; `last` "" = no end.
-  virtual Result<Page> range(const std::string& first, const std::string& last, size_t limit) = 0;
+  // `at`: as of that revision (0 = now; leases are then not told). expired: the changes since are no longer kept.
+  virtual Result<Page> range(const std::string& first, const std::string& last, size_t limit, Revision at = 0) = 0;
   virtual Result<std::unique_ptr<Watch>> watch(const std::string& first, const std::string& last, Revision after) = 0;
   // A lease outlives a restart with its whole time to live. Expired keys go with the next commit or within a moment.
   virtual Result<Lease> grant(Millis ttl) = 0;
   virtual Result<void> keep(Lease lease) = 0;         // not_found once expired
   virtual Result<void> revoke(Lease lease) = 0;       // its keys go with it
-  virtual Result<void> compact(Revision before) = 0;  // forget changes before; watches from there answer compacted
+  // Forgets changes before; watches from there answer compacted, and reads of what was before them expired.
+  virtual Result<void> compact(Revision before) = 0;
   virtual Result<void> backup(const std::string& path) = 0;  // a consistent copy; memory: unsupported (invalid)
   virtual Revision revision() = 0;
   virtual Result<void> health() = 0;
@@ -102,7 +104,7 @@ class Store {
 
 std::string prefix_end(std::string_view prefix);  // the smallest key after every key that starts with prefix
 
-// How much history is kept for watches; tests make it small.
+// How much history is kept for watches and reads of the past; tests make it small.
 struct StoreBounds {
   uint64_t log_changes = 100'000;
   uint64_t log_bytes = 256u << 20;

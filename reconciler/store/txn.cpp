@@ -90,6 +90,17 @@ Result<void> check_compact(Revision before, Revision newest) {
   return {};
 }
 
+Result<void> check_past(Revision at, Revision oldest, Revision newest) {
+  if (at >= oldest && at <= newest) return {};
+  if (at > newest)  // from before a restore: another history
+    return fail(Code::expired, "revision " + std::to_string(at) + " is not one of this store, which is at " +
+                                   std::to_string(newest),
+                "list again");
+  return fail(Code::expired, "revision " + std::to_string(at) + " is no longer kept; the oldest is " +
+                                 std::to_string(oldest),
+              "list again");
+}
+
 tl::unexpected<Error> too_many_leases() { return fail(Code::throttled, "there are too many leases"); }
 
 tl::unexpected<Error> waits_in_callback() {

@@ -28,6 +28,10 @@ Result<void> check_ttl(Millis ttl);
 // conflict when `guard` does not hold for a key that was created and modified then (0, 0 = absent).
 Result<void> check_guard(const Guard& guard, Revision created, Revision modified);
 Result<void> check_compact(Revision before, Revision newest);
+// expired when the changes after `at` are not all kept: `oldest` is the first revision that can still be read.
+Result<void> check_past(Revision at, Revision oldest, Revision newest);
+// The oldest readable revision of a log that holds every change from `floor` on.
+inline Revision oldest_readable(Revision floor) { return floor > 1 ? floor - 1 : 1; }
 tl::unexpected<Error> too_many_leases();
 tl::unexpected<Error> waits_in_callback();  // internal: see Store::commit_async
 

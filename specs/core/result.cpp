@@ -17,6 +17,7 @@ std::string_view to_string(Code code) {
     case Code::too_large: return "too_large";
     case Code::no_space: return "no_space";
     case Code::corrupt: return "corrupt";
+    case Code::expired: return "expired";
     case Code::internal: return "internal";
   }
   return "internal";

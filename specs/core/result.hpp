@@ -23,6 +23,7 @@ enum class Code {
   too_large,        // a named bound was passed
   no_space,         // the disk or a quota is full
   corrupt,          // stored bytes fail their checksum
+  expired,          // a moment of the past that is no longer kept: read anew
   internal,         // a bug of ours
 };
 

@@ -135,10 +135,11 @@ class WrappedStore final : public Store {
     if (broken) return fail(Code::unavailable, "the disk is gone");
     return inner_->get(key);
   }
-  Result<Page> range(const std::string& first, const std::string& last, size_t limit) override {
+  Result<Page> range(const std::string& first, const std::string& last, size_t limit, Revision at = 0) override {
     ++reads;
     if (broken) return fail(Code::unavailable, "the disk is gone");
-    return inner_->range(first, last, limit);
+    if (before_range) before_range();
+    return inner_->range(first, last, limit, at);
   }
   Result<std::unique_ptr<Watch>> watch(const std::string& first, const std::string& last, Revision after) override {
     return inner_->watch(first, last, after);
@@ -155,7 +156,7 @@ class WrappedStore final : public Store {
   }
   Store& inner() { return *inner_; }
 
-  std::function<void()> before_commit;
+  std::function<void()> before_commit, before_range;
   std::atomic<int> lose_answers{0};
   std::atomic<size_t> commits{0}, reads{0};
   std::atomic<bool> broken{false};

@@ -111,6 +111,79 @@ TEST_CASE("a watch with a selector tells when an object begins and ceases to mat
   CHECK(brief(lines[2]) == "MODIFIED b");
 }
 
+TEST_CASE("a watch with a field selector tells when an object begins and ceases to match") {
+  Fixture f;
+  f.apply(volume("a", 1) + volume("b", 1));
+  set_phase(f, "a", "Available");
+  const std::string revision = std::to_string(f.store.revision());
+  // What happened since then is told from what matched then, not from what matches now.
+  set_phase(f, "a", "Gone");
+  auto lines = lines_of(
+      f.at("GET", "/volumes?watch=true&fieldSelector=status.phase=Available&resourceVersion=" + revision), 4,
+      [&](size_t seen) {
+        if (seen == 1) f.apply(volume("b", 2)), set_phase(f, "b", "Available");
+        if (seen == 2) f.apply(volume("b", 3)), f.apply(volume("c", 1)), remove_now(f, "c");
+        if (seen == 3) remove_now(f, "b");
+      });
+  REQUIRE(lines.size() == 4);
+  CHECK(brief(lines[0]) == "DELETED a");
+  CHECK(lines[0]["object"]["status"]["phase"].text() == "Gone");
+  CHECK(brief(lines[1]) == "ADDED b");
+  CHECK(brief(lines[2]) == "MODIFIED b");
+  CHECK(brief(lines[3]) == "DELETED b");  // and nothing of c, which never matched
+}
+
+TEST_CASE("a watch resumed after any line loses nothing and repeats nothing while others write") {
+  Fixture f;
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int i = 1; !stop; ++i) {
+      Resource resource;
+      resource.kind = "Volume";
+      resource.metadata.name = "v" + std::to_string(i % 5);
+      resource.metadata.project = "shop";
+      resource.metadata.uid = "u";
+      resource.spec = Value::map({{"size", i}});
+      Txn change;
+      auto before = f.stored("Volume", resource.metadata.name);
+      if (before && i % 3 == 0) {
+        f.objects.stage_remove(change, *before);
+      } else {
+        if (before) resource.metadata.resource_version = before->metadata.resource_version;
+        f.objects.stage_put(change, resource, "");
+      }
+      (void)f.objects.commit(change);
+      if (i % 10 == 0) ::poll(nullptr, 0, 1);
+    }
+  });
+  // What a client knows that reads a few lines, loses the stream, and goes on from the last line it saw.
+  std::map<std::string, std::string> known;
+  const Value start = json_of(f.at("GET", "/volumes"));
+  for (const Value& item : start["items"].items()) known[item["metadata"]["name"].text()] = dump_json(item);
+  Revision revision = std::stoull(start["revision"].text());
+  const auto follow = [&](size_t lines) {
+    for (const Value& line :
+         lines_of(f.at("GET", "/volumes?watch=true&resourceVersion=" + std::to_string(revision)), lines)) {
+      const Revision its = std::stoull(line["revision"].text());
+      CHECK(its > revision);  // never again what was seen, and in order
+      revision = its;
+      const std::string name = line["object"]["metadata"]["name"].text();
+      if (line["type"].text() == "DELETED")
+        known.erase(name);
+      else if (line["type"].text() != "BOOKMARK")
+        known[name] = dump_json(line["object"]);
+    }
+  };
+  for (size_t round = 0; round < 200; ++round) follow(1 + round % 4);
+  stop = true;
+  writer.join();
+  follow(1'000);
+  std::map<std::string, std::string> there;
+  const Value end = json_of(f.at("GET", "/volumes"));
+  for (const Value& item : end["items"].items()) there[item["metadata"]["name"].text()] = dump_json(item);
+  CHECK(known == there);
+}
+
 TEST_CASE("a watch shows no secret values") {
   Fixture f;
   auto lines = lines_of(f.at("GET", "/secrets?watch=true&resourceVersion=1"), 1, [&](size_t seen) {
@@ -140,9 +213,20 @@ TEST_CASE("a watch from a revision that is gone says so and ends") {
   Fixture f;
   for (int i = 1; i < 6; ++i) f.apply(volume("a", i));
   REQUIRE(f.store.compact(f.store.revision()));
-  auto lines = lines_of(f.at("GET", "/volumes?watch=true&resourceVersion=1"), 5);
+  for (const char* selector : {"", "&labelSelector=app", "&fieldSelector=spec.size=1"}) {
+    auto answer = f.at("GET", std::string("/volumes?watch=true&resourceVersion=1") + selector);
+    CHECK(answer.status == 410);
+    CHECK(code_of(answer) == "EXPIRED");
+    CHECK(json_of(answer)["hint"].text() == "list again");
+  }
+  // One that falls behind while it runs is told so in its last line.
+  auto behind = f.at("GET", "/volumes?watch=true&resourceVersion=" + std::to_string(f.store.revision()));
+  for (int i = 6; i < 12; ++i) f.apply(volume("a", i));
+  REQUIRE(f.store.compact(f.store.revision()));
+  auto lines = lines_of(behind, 5);
   REQUIRE(lines.size() == 1);
   CHECK(lines[0]["type"].text() == "ERROR");
+  CHECK(lines[0]["object"]["code"].text() == "EXPIRED");
   CHECK(f.at("GET", "/volumes?watch=true&resourceVersion=x").status == 400);
 }
 

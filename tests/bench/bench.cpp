@@ -12,6 +12,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "bench/rest_rows.hpp"
 #include "providers/http/client.hpp"
 #include "specs/json.hpp"
 #include "support/loop_world.hpp"
@@ -165,6 +166,10 @@ void noop_plan() {
              " actions; each with a database"});
 }
 
+void print(const std::vector<RestFigure>& figures) {
+  for (const RestFigure& figure : figures) print({figure.name, figure.value, "ms", figure.target, "", 0, figure.note});
+}
+
 void first_query() {
   // The engine's own share: the same engine, initialised and started by hand with small settings.
   std::vector<double> own, all;
@@ -231,6 +236,9 @@ int main(int argc, char** argv) {
                                                                      {"trovectl_get_process", get_process_time},
                                                                      {"troved_idle_rss", idle_rss},
                                                                      {"apply_5000_durable", apply_5000},
+                                                                     {"list_page", [] { print(list_page()); }},
+                                                                     {"watch_latency", [] { print(watch_latency()); }},
+                                                                     {"put_latency", [] { print(put_latency()); }},
                                                                      {"apply_to_first_query", first_query}};
   std::vector<std::string> wanted;
   for (int i = 1; i < argc; ++i) {

@@ -119,7 +119,9 @@ class Pair {
   std::string range() {
     std::string first = key(), last = rng_.below(8) ? key() : "";
     const size_t limit = rng_.below(6);
-    return differ("range", described(model_->range(first, last, limit)), described(real_->range(first, last, limit)));
+    const Revision at = rng_.below(2) ? any_revision() : 0;
+    return differ("range", described(model_->range(first, last, limit, at)),
+                  described(real_->range(first, last, limit, at)));
   }
 
   std::string grant() {

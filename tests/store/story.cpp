@@ -290,7 +290,8 @@ std::string structure_of(const std::string& path) {
   if (sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READONLY, nullptr) == SQLITE_OK) {
     ask("PRAGMA integrity_check", "ok");
     ask("SELECT (SELECT log_changes FROM state) = (SELECT count(*) FROM log)", "1");
-    ask("SELECT (SELECT log_bytes FROM state) = (SELECT coalesce(sum(64 + length(key) + length(value)), 0) FROM log)",
+    ask("SELECT (SELECT log_bytes FROM state) = (SELECT coalesce(sum(64 + length(key) + length(value)), 0) FROM "
+        "(SELECT key, value FROM log UNION ALL SELECT key, value FROM old))",
         "1");
     ask("SELECT count(*) FROM kv WHERE modified > (SELECT revision FROM state) OR created > modified", "0");
   } else {
