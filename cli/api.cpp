@@ -159,10 +159,31 @@ Try<Listing> Api::list(const Kind& kind, const std::string& selector) {
 Try<Value> Api::remove(const Kind& kind, const std::string& name) {
   return send("DELETE", path_of(kind, name), nullptr);
 }
-Try<Value> Api::apply(const Value& body, bool dry_run) {
-  return send("POST", base() + "/apply" + (dry_run ? "?dryRun=server" : ""), &body);
+Try<Value> Api::apply(const Value& body, const std::string& query) {
+  return send("POST", base() + "/apply" + query, &body);
 }
-Try<Value> Api::plan(const Value& body) { return send("POST", base() + "/plan", &body); }
+Try<Value> Api::plan(const Value& body, const std::string& query) {
+  return send("POST", base() + "/plans" + query, &body);
+}
+Try<Value> Api::kept_plan(const std::string& id) {
+  return send("GET", base() + "/plans/" + http::percent_encode(id), nullptr);
+}
+Try<Value> Api::apply_plan(const std::string& id) {
+  Value empty = Value::map();
+  return send("POST", base() + "/plans/" + http::percent_encode(id) + "/apply", &empty);
+}
+Try<Value> Api::rollback(const Kind& kind, const std::string& name, const std::string& generation,
+                         const std::string& query) {
+  Value empty = Value::map();
+  return send("POST", path_of(kind, name) + "/rollback" + query + (query.empty() ? "?" : "&") +
+                          "to=" + http::percent_encode(generation), &empty);
+}
+Try<Value> Api::owners(const Kind& kind, const std::string& name) {
+  return send("GET", path_of(kind, name) + "?managedFields=true", nullptr);
+}
+Try<Value> Api::get_at(const Kind& kind, const std::string& name, const std::string& time) {
+  return send("GET", path_of(kind, name) + "?at=" + http::percent_encode(time), nullptr);
+}
 Try<Value> Api::plan_of(const Kind& kind, const std::string& name) {
   return send("GET", path_of(kind, name) + "/plan", nullptr);
 }

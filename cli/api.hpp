@@ -33,9 +33,16 @@ class Api {
   Try<Value> get(const Kind& kind, const std::string& name);
   Try<Listing> list(const Kind& kind, const std::string& selector = {});
   Try<Value> remove(const Kind& kind, const std::string& name);
-  Try<Value> apply(const Value& body, bool dry_run);
-  Try<Value> plan(const Value& body);
+  // `query`: of orders.hpp, "" or "?…".
+  Try<Value> apply(const Value& body, const std::string& query);
+  Try<Value> plan(const Value& body, const std::string& query);
+  Try<Value> kept_plan(const std::string& id);
+  Try<Value> apply_plan(const std::string& id);
+  Try<Value> rollback(const Kind& kind, const std::string& name, const std::string& generation,
+                      const std::string& query);
   Try<Value> plan_of(const Kind& kind, const std::string& name);
+  Try<Value> owners(const Kind& kind, const std::string& name);  // the object, with metadata.managedFields
+  Try<Value> get_at(const Kind& kind, const std::string& name, const std::string& time);
   Try<Value> events(const Kind& kind, const std::string& name, int limit);
   Try<Value> history(const Kind& kind, const std::string& name);
   Try<Value> reveal(const std::string& secret);

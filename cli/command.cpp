@@ -17,6 +17,19 @@ const Flag kWait{"wait", 0, "", "wait until it is done"};
 const Flag kTimeout{"timeout", 0, "DURATION", "give up waiting after this long: 30s, 15m, 2h (default 30m)"};
 const Flag kYes{"yes", 'y', "", "do not ask; scripts need this"};
 const Flag kDryRun{"dry-run", 0, "MODE", "server: check everything there, store nothing", Expect::choice, {"server"}};
+const Flag kSet{"set", 0, "NAME", "these objects are one set, which --prune compares with what was in it before"};
+const Flag kPrune{"prune", 0, "", "delete what is in the set and not in the files any more"};
+const Flag kMaxDelete{"max-delete", 0, "N", "refuse to prune more than this (default 10)"};
+const Flag kConfirm{.name = "confirm", .value = "KIND/NAME", .doc = "prune this although its database stops or its data goes; may be repeated",
+                    .expect = Expect::object, .repeat = true};
+const Flag kForceConflicts{"force-conflicts", 0, "", "take over fields that others manage"};
+const Flag kFieldManager{"field-manager", 0, "NAME", "who manages the fields of these files (default trovectl)"};
+const Flag kServerSide{"server-side", 0, "", "always so; accepted because fingers type it"};
+const Flag kBreakGlass{"break-glass", 0, "DURATION", "take fields over for this long (up to 7d); then they go back to their owners"};
+const Flag kPlan{"plan", 0, "ID", "do exactly what this plan shows, or refuse and name what moved"};
+const Flag kPlanOutput{"output", 'o', "FORMAT", "json, yaml or markdown", Expect::choice, {"json", "yaml", "markdown"}};
+const Flag kTo{"to", 0, "REV", "generation to go back to: trovectl history"};
+const Flag kAt{"at", 0, "TIME", "the spec as it was then: 2026-09-19T00:00Z, or 2h ago as 2h"};
 const Flag kRemove{.name = "remove", .value = "KIND/NAME", .doc = "plan this deletion too; may be repeated",
                    .expect = Expect::object, .repeat = true};
 const Flag kExitCode{"exit-code", 0, "", "exit 1 when there is anything to do"};
@@ -64,22 +77,32 @@ std::vector<Command> make() {
 
   all.push_back({.name = "apply", .group = write, .words = "-f FILE…", .summary = "Bring objects to what files say",
                  .details =
-                     "Every file is checked before anything is sent; the server takes all documents or none. What a\n"
-                     "file leaves out is not deleted.\n\n"
-                     "  trovectl apply -f shop/ --wait\n  generate | trovectl apply -f -",
-                 .flags = with_server({kFile, kRecursive, kDryRun, kWait, kTimeout}),
+                     "Every file is checked before anything is sent; the server takes all documents or none. What the\n"
+                     "files leave out is not deleted, unless they are a --set and you --prune. Fields that somebody else\n"
+                     "manages are a conflict (exit status 6) that names the owner.\n\n"
+                     "  trovectl apply -f shop/ --wait\n  generate | trovectl apply -f -\n"
+                     "  trovectl apply --plan pl-7f3a21c0\n  trovectl apply -f shop/ --set shop --prune",
+                 .flags = with_server({kFile, kRecursive, kPlan, kSet, kPrune, kMaxDelete, kConfirm, kForceConflicts,
+                                       kBreakGlass, kFieldManager, kServerSide, kDryRun, kWait, kTimeout}),
                  .run = run_apply});
-  all.push_back({.name = "plan", .group = write, .words = "-f FILE… | KIND/NAME",
+  all.push_back({.name = "plan", .group = write, .words = "-f FILE… | KIND/NAME | ID",
                  .summary = "Show which actions a change needs, before any happens",
                  .details =
-                     "With -f: what applying the files would do. With KIND/NAME: what is still to be done for one\n"
-                     "object. Nothing is stored.",
-                 .flags = with_server({kFile, kRecursive, kRemove, kExitCode, kDataOutput}),
+                     "With -f: what applying the files would do; the server keeps the plan, and apply --plan ID does\n"
+                     "exactly that or refuses. With KIND/NAME: what is still to be done for one object. With an ID:\n"
+                     "that plan again. -o markdown is for merge requests.",
+                 .flags = with_server({kFile, kRecursive, kRemove, kSet, kPrune, kMaxDelete, kConfirm, kForceConflicts,
+                                       kFieldManager, kExitCode, kPlanOutput}),
                  .expect = Expect::object, .run = run_plan});
   all.push_back({.name = "diff", .group = write, .words = "-f FILE…", .summary = "Show which fields would change",
                  .details = "Exit status 0: no differences. 1: differences. Anything else is an error.",
                  .flags = with_server({kFile, kRecursive, kDataOutput}),
                  .run = run_diff});
+  all.push_back({.name = "rollback", .group = write, .words = "KIND/NAME --to REV",
+                 .summary = "Plan the way back to an earlier spec",
+                 .details = "Makes a plan, as trovectl plan does; nothing changes before apply --plan ID.",
+                 .flags = with_server({kTo, kForceConflicts, kFieldManager, kExitCode, kPlanOutput}),
+                 .expect = Expect::object, .run = run_rollback});
   all.push_back({.name = "delete", .group = write, .words = "KIND/NAME… | -f FILE…",
                  .summary = "Delete objects; says first what stays and what goes",
                  .details = "Data of stateful objects is kept unless their deletionPolicy is Delete.",
@@ -91,7 +114,7 @@ std::vector<Command> make() {
                  .details =
                      "  trovectl get inst\n  trovectl get all -l app=shop\n  trovectl get inst/orders-db -o yaml\n"
                      "  trovectl get inst -o jsonpath='{range .items[*]}{.metadata.name}{\"\\n\"}{end}'",
-                 .flags = with_server({kOutput, kSelector, kWatch, kNoHeaders, kSort}),
+                 .flags = with_server({kOutput, kSelector, kWatch, kNoHeaders, kSort, kAt}),
                  .expect = Expect::object, .choices = {"all"}, .run = run_get});
   all.push_back({.name = "describe", .group = look, .words = "KIND/NAME…",
                  .summary = "Everything about an object, for people",
@@ -108,6 +131,9 @@ std::vector<Command> make() {
   all.push_back({.name = "history", .group = look, .words = "KIND/NAME",
                  .summary = "Who changed the spec when, newest first",
                  .flags = with_server({kNoHeaders, kDataOutput}), .expect = Expect::object, .run = run_history});
+  all.push_back({.name = "blame", .group = look, .words = "KIND/NAME",
+                 .summary = "The spec, and who wrote each line of it where and when",
+                 .flags = with_server({kNoHeaders, kDataOutput}), .expect = Expect::object, .run = run_blame});
   all.push_back({.name = "leaks", .group = look, .words = "",
                  .summary = "Things in the cloud with trove's mark that belong to nobody",
                  .details =

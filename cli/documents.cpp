@@ -7,6 +7,7 @@
 #include "cli/output/style.hpp"
 #include "specs/decode.hpp"
 #include "specs/json.hpp"
+#include "specs/lines.hpp"
 #include "specs/yaml.hpp"
 
 namespace trove::cli {
@@ -54,9 +55,9 @@ Try<std::string> read_stream(std::istream& in, size_t most) {
   return text;
 }
 
-void decode_into(Value value, const std::string& file, const std::string& project, Documents& into) {
+void decode_into(Value value, const std::string& file, const std::string& project, Documents& into, Extent extent) {
   if (value["kind"].text() == "List" && value["items"].is_list()) {
-    for (Value& item : value.find("items")->mutable_items()) decode_into(std::move(item), file, project, into);
+    for (Value& item : value.find("items")->mutable_items()) decode_into(std::move(item), file, project, into, extent);
     return;
   }
   if (into.items.size() >= kDocuments) {
@@ -67,7 +68,15 @@ void decode_into(Value value, const std::string& file, const std::string& projec
     return;
   }
   Document document{file, std::move(value), {}};
-  auto resource = decode_resource(document.value, project, file, static_cast<int>(into.items.size()), into.problems);
+  const int index = static_cast<int>(into.items.size());
+  Problems problems;
+  auto resource = decode_resource(document.value, project, file, index, problems);
+  if (!resource && extent == Extent::some) {
+    Problems rest;
+    resource = decode_resource(document.value, project, file, index, rest, Extent::some);
+    if (resource) problems.clear();
+  }
+  into.problems.insert(into.problems.end(), problems.begin(), problems.end());
   if (resource) document.resource = std::move(*resource);
   into.items.push_back(std::move(document));
 }
@@ -101,7 +110,8 @@ void find_duplicates(Documents& documents) {
 
 }  // namespace
 
-void load_text(const std::string& text, const std::string& file, const std::string& project, Documents& into) {
+void load_text(const std::string& text, const std::string& file, const std::string& project, Documents& into,
+               Extent extent) {
   if (file.ends_with(".json")) {
     JsonLimits limits;
     limits.bytes = kFileBytes;
@@ -110,15 +120,15 @@ void load_text(const std::string& text, const std::string& file, const std::stri
       into.problems.push_back(from_json_error(value.error(), file));
       return;
     }
-    decode_into(std::move(*value), file, project, into);
+    decode_into(std::move(*value), file, project, into, extent);
     return;
   }
   YamlStream stream = parse_yaml(text, file);
   into.problems.insert(into.problems.end(), stream.problems.begin(), stream.problems.end());
-  for (Value& value : stream.documents) decode_into(std::move(value), file, project, into);
+  for (Value& value : stream.documents) decode_into(std::move(value), file, project, into, extent);
 }
 
-Try<Documents> load_documents(Context& context) {
+Try<Documents> load_documents(Context& context, Extent extent) {
   std::vector<std::string> files;
   bool recursive = context.args.has("recursive");
   for (const std::string& given : context.args.all("filename")) {
@@ -156,7 +166,7 @@ Try<Documents> load_documents(Context& context) {
     }
     auto text = file == "-" ? read_stream(context.in, kFileBytes) : read_small_file(file, kFileBytes);
     if (!text) return tl::unexpected(text.error());
-    load_text(*text, file == "-" ? "<stdin>" : file, project, documents);
+    load_text(*text, file == "-" ? "<stdin>" : file, project, documents, extent);
   }
   find_duplicates(documents);
   if (documents.items.empty() && documents.problems.empty()) {
@@ -168,7 +178,8 @@ Try<Documents> load_documents(Context& context) {
 Value request_body(const Documents& documents) {
   Value list = Value::list();
   for (const Document& document : documents.items) {
-    list.push_back(Value::map({{"source", document.file}, {"object", document.value}}));
+    list.push_back(Value::map(
+        {{"source", document.file}, {"lines", lines_of(document.value)}, {"object", document.value}}));
   }
   return Value::map({{"documents", std::move(list)}});
 }

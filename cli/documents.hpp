@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 #include "cli/context.hpp"
+#include "specs/decode.hpp"
 #include "specs/problem.hpp"
 #include "specs/resource.hpp"
 
@@ -27,11 +28,13 @@ struct Documents {
 };
 
 // Reads every -f of the arguments. A Failure is for what has no position: no such file, no -f at all.
-Try<Documents> load_documents(Context& context);
+// What is required and missing is a problem here only when `extent` is whole: for a server it may be another owner's.
+Try<Documents> load_documents(Context& context, Extent extent = Extent::whole);
 // One text, as if read from `file`. Exposed for tests.
-void load_text(const std::string& text, const std::string& file, const std::string& project, Documents& into);
+void load_text(const std::string& text, const std::string& file, const std::string& project, Documents& into,
+               Extent extent = Extent::whole);
 
-// The body of POST /apply and /plan.
+// The body of POST /apply and /plans.
 Value request_body(const Documents& documents);
 // Prints "error: file:line:col  path: message" for each; returns the Failure that only carries the exit status.
 Failure report_problems(Context& context, const Problems& problems);

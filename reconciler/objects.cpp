@@ -47,6 +47,7 @@ Event event_from_value(const Value& value) {
 
 std::string Objects::spec_key(const Key& key) { return path_of("/spec/", key); }
 std::string Objects::status_key(const Key& key) { return path_of("/status/", key); }
+std::string Objects::fields_key(const Key& key) { return path_of("/fields/", key); }
 
 std::optional<Key> Objects::key_of(std::string_view store_key) {
   for (std::string_view root : {"/spec/", "/status/"}) {
@@ -74,6 +75,12 @@ Value Objects::parse_status(const std::string& value, const std::string& uid) {
   Result<Value> parsed = parse_json(value);
   if (!parsed || (*parsed)["uid"].text() != uid) return {};
   return (*parsed)["status"];
+}
+
+Ownership Objects::parse_fields(const std::string& value, const std::string& uid) {
+  Result<Value> parsed = parse_json(value);
+  if (!parsed || (*parsed)["uid"].text() != uid) return {};
+  return ownership_from_value(*parsed);
 }
 
 Result<std::optional<Resource>> Objects::get(const Key& key) {
@@ -165,12 +172,31 @@ Result<std::vector<HistoryEntry>> Objects::history(const std::string& uid) {
     entry.time = parse_time((*value)["time"].text()).value_or(Time{});
     entry.author = (*value)["author"].text();
     entry.spec = (*value)["spec"];
+    entry.plan = (*value)["plan"].text();
     entries.push_back(std::move(entry));
   }
+  const std::string done = "/done/" + uid + "/";
+  auto reached = store_.range(done, prefix_end(done), 0);
+  if (!reached) return tl::unexpected(reached.error());
+  for (const KeyValue& item : reached->items)
+    for (HistoryEntry& entry : entries)
+      if (padded(entry.generation, 10) == item.key.substr(done.size()))
+        entry.done = parse_time(item.value).value_or(Time{});
   return entries;
 }
 
-void Objects::stage_put(Txn& txn, const Resource& resource, const std::string& author) const {
+void Objects::stage_done(Txn& txn, const Resource& resource, int64_t generation) const {
+  txn.ops.push_back({Op::Kind::put, "/done/" + resource.metadata.uid + "/" + padded(generation, 10),
+                     format_time(clock_.wall()), 0});
+}
+
+void Objects::stage_fields(Txn& txn, const Resource& resource, const Ownership& ownership) const {
+  Value value = to_value(ownership);
+  value.set("uid", resource.metadata.uid);
+  txn.ops.push_back({Op::Kind::put, fields_key(resource.key()), dump_json(value), 0});
+}
+
+void Objects::stage_put(Txn& txn, const Resource& resource, const std::string& author, const std::string& plan) const {
   const std::string key = spec_key(resource.key());
   Guard guard;
   guard.key = key;
@@ -192,6 +218,7 @@ void Objects::stage_put(Txn& txn, const Resource& resource, const std::string& a
                             {"kind", resource.kind},
                             {"name", resource.metadata.name},
                             {"spec", resource.spec}});
+  if (!plan.empty()) entry.set("plan", plan);
   txn.ops.push_back({Op::Kind::put,
                      "/history/" + resource.metadata.uid + "/" + padded(resource.metadata.generation, 10),
                      dump_json(entry), 0});
@@ -208,6 +235,7 @@ void Objects::stage_remove(Txn& txn, const Resource& resource) const {
   txn.guards.push_back({Guard::What::modified_is, key, resource.metadata.resource_version});
   txn.ops.push_back({Op::Kind::remove, key, "", 0});
   txn.ops.push_back({Op::Kind::remove, status_key(resource.key()), "", 0});
+  txn.ops.push_back({Op::Kind::remove, fields_key(resource.key()), "", 0});
 }
 
 std::string bound_volume(const Resource& volume) {

@@ -3,7 +3,9 @@
 //
 //   /spec/<project>/<Kind>/<name>              {apiVersion, kind, metadata, spec}; revision = metadata.resourceVersion
 //   /status/<project>/<Kind>/<name>            {uid, status}; a status of another uid is ignored
-//   /history/<uid>/<generation, 10 digits>     {author, time, kind, name, spec} of each generation
+//   /fields/<project>/<Kind>/<name>            {uid, set, owners}: who owns which field; of another uid: ignored
+//   /history/<uid>/<generation, 10 digits>     {author, time, kind, name, spec, plan} of each generation
+//   /done/<uid>/<generation, 10 digits>        when reality was first as that generation says
 //   /event/<project>/<Kind>/<name>/<ms>-<n>    one Event
 //   /action/<ms>-<n>                           the append-only log of what was done to the cloud
 //   /ledger/<uid>/<role>/<incarnation>         intents of creates
@@ -18,6 +20,7 @@
 #include <string>
 #include <vector>
 #include "reconciler/store/store.hpp"
+#include "specs/ownership.hpp"
 #include "specs/resource.hpp"
 
 namespace trove {
@@ -38,6 +41,8 @@ struct HistoryEntry {
   Time time;
   std::string author;
   Value spec;
+  std::string plan;  // that it carried out; "" = none
+  Time done;         // when reality was first as it says; not set = not yet, or overtaken
 };
 struct ResourcePage {
   std::vector<Resource> items;  // in key order, status included
@@ -64,9 +69,11 @@ class Objects {
   // Staging: append guards and ops to `txn`; nothing happens before commit.
   // A resource with resource_version 0 must be absent; otherwise it must be unchanged since. History is written when
   // `author` is not empty.
-  void stage_put(Txn& txn, const Resource& resource, const std::string& author) const;
+  void stage_put(Txn& txn, const Resource& resource, const std::string& author, const std::string& plan = {}) const;
+  void stage_done(Txn& txn, const Resource& resource, int64_t generation) const;
+  void stage_fields(Txn& txn, const Resource& resource, const Ownership& ownership) const;
   void stage_status(Txn& txn, const Resource& resource) const;  // guarded: the spec key must still be present
-  void stage_remove(Txn& txn, const Resource& resource) const;  // spec and status; history and events stay
+  void stage_remove(Txn& txn, const Resource& resource) const;  // spec, status, owners; history and events stay
   void stage_event(Txn& txn, const Event& event) const;
   // A new object of the name of a forgotten Volume whose data the cloud still has takes its uid and is bound to the
   // cloud's volume (annotation trove/volume-id); its generations go on. False: there is none; nothing was changed.
@@ -81,11 +88,13 @@ class Objects {
 
   static std::string spec_key(const Key& key);
   static std::string status_key(const Key& key);
+  static std::string fields_key(const Key& key);
   // From "/spec/…" or "/status/…" to the key; nullopt for another kind of path.
   static std::optional<Key> key_of(std::string_view store_key);
   // Parses the value of a spec key; the status is merged in by the caller.
   static Result<Resource> parse_spec(const std::string& value, Revision revision);
   static Value parse_status(const std::string& value, const std::string& uid);  // null when of another uid
+  static Ownership parse_fields(const std::string& value, const std::string& uid);  // not known when of another uid
 
  private:
   Store& store_;

@@ -41,7 +41,7 @@ using namespace decoding;
 // Walks a copy of the spec along the kind's tree: complains, drops nulls, and turns version numbers into their text.
 class Walker {
  public:
-  Walker(const Kind& kind, Sink& sink) : kind_(kind), sink_(sink) {}
+  Walker(const Kind& kind, Sink& sink, Extent extent) : kind_(kind), sink_(sink), extent_(extent) {}
 
   void object(const FieldNode& node, Value& value, const Trail& trail) {
     bool nulls = false;
@@ -55,6 +55,7 @@ class Walker {
     for (const FieldNode& child : node.children) {
       if (!child.field->required) continue;
       const Value* written = value.find(child.name);
+      if (!written && extent_ == Extent::some) continue;
       if (!written) sink_.add(value.at, trail.member(child.name), "required, and missing");
       else if (written->is_null()) sink_.add(written->at, trail.member(child.name), "required, and empty");
     }
@@ -209,6 +210,7 @@ class Walker {
 
   const Kind& kind_;
   Sink& sink_;
+  const Extent extent_;
 };
 
 void check_api_version(const Value& document, Sink& sink) {
@@ -260,7 +262,7 @@ void check_top_level(const Value& document, const Kind& kind, Sink& sink) {
 }  // namespace
 
 std::optional<Resource> decode_resource(const Value& document, std::string_view project, std::string_view file,
-                                        int document_index, Problems& problems) {
+                                        int document_index, Problems& problems, Extent extent) {
   const size_t before = problems.size();
   Sink sink(problems);
   Resource resource;
@@ -284,8 +286,8 @@ std::optional<Resource> decode_resource(const Value& document, std::string_view 
         sink.add(written.at, spec, "must be a map, not " + type_with_article(written));
       }
       if (written.is_map() || written.is_null()) {
-        Walker(*kind, sink).object(field_tree(*kind), resource.spec, spec);
-        if (!sink.full()) check_resource(resource, resource.spec, problems);
+        Walker(*kind, sink, extent).object(field_tree(*kind), resource.spec, spec);
+        if (!sink.full() && extent == Extent::whole) check_resource(resource, resource.spec, problems);
       }
     }
   }

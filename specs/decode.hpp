@@ -15,8 +15,10 @@ namespace trove {
 // likely, a "did you mean". `file` and `document` are copied into problems. A status in the input is ignored (so that
 // `get -o yaml` can be applied back); server-owned metadata (uid, generation, …) is read but not trusted by callers.
 // metadata.project defaults to `project`. Nothing is returned when any problem was added.
+// `some`: one of several owners names its fields only, and what is required may be another's.
+enum class Extent { whole, some };
 std::optional<Resource> decode_resource(const Value& document, std::string_view project, std::string_view file,
-                                        int document_index, Problems& problems);
+                                        int document_index, Problems& problems, Extent extent = Extent::whole);
 
 // Checks within one object that rows cannot say (exclusive fields, engine-specific fields, sensible grants). Called by
 // decode_resource; exposed for objects built in code.

@@ -18,7 +18,7 @@ Try<int> make_and_wait(Context& context, Value object) {
   auto api = context.api();
   if (!api) return tl::unexpected(api.error());
   Value body = Value::map({{"documents", Value::list({Value::map({{"source", "trovectl"}, {"object", object}})})}});
-  auto answer = (*api)->apply(body, false);
+  auto answer = (*api)->apply(body, "");
   if (!answer) {
     Failure failure = answer.error();
     // Nobody wrote this document, so its fields' names would mean nothing to them: the first message says it all.

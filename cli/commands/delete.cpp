@@ -141,7 +141,7 @@ Try<int> run_delete(Context& context) {
     say_fate(context, there[i], objects[i]);
     remove.push_back(Value::map({{"kind", there[i].kind->name}, {"name", there[i].name}}));
   }
-  auto plan = (*api)->plan(Value::map({{"documents", Value::list()}, {"remove", remove}}));
+  auto plan = (*api)->plan(Value::map({{"documents", Value::list()}, {"remove", remove}}), "?dryRun=server");
   if (plan) {
     Value actions_only = *plan;
     actions_only.set("objects", Value::list());

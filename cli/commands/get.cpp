@@ -6,6 +6,7 @@
 #include "cli/output/columns.hpp"
 #include "cli/output/data.hpp"
 #include "cli/watch.hpp"
+#include "specs/problem.hpp"
 
 namespace trove::cli {
 namespace {
@@ -23,10 +24,24 @@ struct Answer {
   bool single = false;            // one object, by name
 };
 
+// --at: a time, or how long ago.
+Try<std::string> time_asked(const Context& context) {
+  std::string text = context.args.get("at");
+  if (text.empty()) return text;
+  if (const auto ago = parse_duration(text)) return format_time(context.clock.wall() - *ago);
+  if (text.size() == 17 && text.back() == 'Z') text.insert(16, ":00");  // minutes are fine enough for people
+  const auto time = parse_time(text);
+  if (!time) return usage_error("--at: \"" + printable(text, 40) + "\" is neither a time nor a duration",
+                                "for example 2026-09-19T00:00Z, or 2h for two hours ago");
+  return format_time(*time);
+}
+
 Try<Answer> fetch(Context& context, const std::vector<Target>& targets) {
   auto api = context.api();
   if (!api) return tl::unexpected(api.error());
   std::string selector = context.args.get("selector");
+  auto at = time_asked(context);
+  if (!at) return tl::unexpected(at.error());
   Answer answer;
   answer.single = targets.size() == 1 && !targets[0].name.empty();
   for (const Target& target : targets) {
@@ -34,11 +49,13 @@ Try<Answer> fetch(Context& context, const std::vector<Target>& targets) {
         std::find_if(answer.kinds.begin(), answer.kinds.end(), [&](const Found& f) { return f.kind == target.kind; });
     if (it == answer.kinds.end()) it = answer.kinds.insert(answer.kinds.end(), {target.kind, {}});
     if (target.name.empty()) {
+      if (!at->empty()) return usage_error("--at needs names: KIND/NAME");
       auto listing = (*api)->list(*target.kind, selector);
       if (!listing) return tl::unexpected(listing.error());
       it->objects = std::move(listing->items);
     } else {
-      auto object = (*api)->get(*target.kind, target.name);
+      auto object = at->empty() ? (*api)->get(*target.kind, target.name)
+                                : (*api)->get_at(*target.kind, target.name, *at);
       if (object) {
         it->objects.push_back(std::move(*object));
       } else if (object.error().exit == kNotFound) {

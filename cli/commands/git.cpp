@@ -84,6 +84,8 @@ void print_source(Context& context, const Value& object, const Value* state) {
   for (const Value& object_name : status["unconfirmed"].items())
     sheet.line("stays", printable(object_name.text()) + " until confirmed: trovectl git sync " +
                             text_at(object, "metadata.name") + " --confirm " + printable(object_name.text()));
+  for (const Value& object_name : status["protected"].items())
+    sheet.line("stays", printable(object_name.text()) + ": left Git, and has deletionProtection");
   if (!state) return;
   if (auto next = parse_time((*state)["nextAttempt"].text()))
     sheet.line("next look", *next > context.clock.wall() ? "in " + format_age(*next - context.clock.wall()) : "now");

@@ -28,6 +28,14 @@ std::string what_changed(const Kind& kind, const Value* before, const Value& aft
   return text.empty() ? "metadata" : text;
 }
 
+// What became of it: reached after so long, overtaken by the next one, or still on its way.
+std::string result_of(const Value& item, bool newest) {
+  const std::string plan = item["plan"].text().empty() ? "" : " (" + printable(item["plan"].text(), 20) + ")";
+  const auto made = parse_time(item["time"].text()), done = parse_time(item["doneAt"].text());
+  if (done && made) return "ok " + format_age(*done - *made) + plan;
+  return (newest ? "in progress" : "overtaken") + plan;
+}
+
 }  // namespace
 
 Try<int> run_history(Context& context) {
@@ -44,14 +52,15 @@ Try<int> run_history(Context& context) {
     return kOk;
   }
   const auto& items = (*answer)["items"].items();
-  Table table{{"REV", "WHEN", "BY", "CHANGE"}, {}};
+  Table table{{"REV", "WHEN", "BY", "CHANGE", "RESULT"}, {}};
   for (size_t i = items.size(); i-- > 0;) {   // the server gives the oldest first
     const Value& item = items[i];
     // The oldest that is kept need not be the first there was.
     bool first = i == 0 && item["generation"].int_or(1) > 1;
     table.rows.push_back({item["generation"].as_written(), item["time"].text(), item["author"].text(),
                           first ? "(older ones are gone)"
-                                : what_changed(*target->kind, i > 0 ? &items[i - 1]["spec"] : nullptr, item["spec"])});
+                                : what_changed(*target->kind, i > 0 ? &items[i - 1]["spec"] : nullptr, item["spec"]),
+                          result_of(item, i + 1 == items.size())});
   }
   print(context.out, table, !context.args.has("no-headers"));
   return kOk;

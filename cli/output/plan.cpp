@@ -30,6 +30,7 @@ Mark mark_of(const std::string& op) {
   if (op == "create") return {'+', &Style::good};
   if (op == "delete") return {'-', &Style::bad};
   if (op == "forget") return {'o', &Style::doubtful};
+  if (op == "blocked") return {'!', &Style::bad};
   return {'~', &Style::doubtful};
 }
 
@@ -174,7 +175,32 @@ std::string render_plan(const Value& plan, const PlanView& view) {
     out += "\n" + count("add") + " to add, " + count("change") + " to change, " + count("destroy") + " to destroy, " +
            count("forget") + " to forget.\n";
   }
+  if (const std::string id = plan["id"].text(); !id.empty())
+    out += "Apply exactly this:  trovectl apply --plan " + printable(id, 40) +
+           "        (valid until the specs or the world move)\n";
   return out;
+}
+
+std::string markdown_plan(const Value& plan, const PlanView& view) {
+  PlanView plain = view;
+  plain.style = Style(false);
+  const Value& summary = plan["summary"];
+  const auto count = [&](const char* key) { return std::to_string(summary[key].int_or(0)); };
+  std::string out = "### trove plan" + (plan["id"].text().empty() ? "" : " `" + plan["id"].text() + "`") + ": " +
+                    (has_differences(plan) ? count("add") + " to add, " + count("change") + " to change, " +
+                                                 count("destroy") + " to destroy, " + count("forget") + " to forget"
+                                           : std::string("nothing to do")) +
+                    "\n\n";
+  std::string worst;
+  for (const Value& action : plan["actions"].items())
+    if (loud(action["change"].text()))
+      worst += "- **" + action["change"].text() + "** " + printable(action["object"].text()) + ": " +
+               printable(action["action"].text()) + "\n";
+  if (!worst.empty()) out += "Interruptions:\n\n" + worst + "\n";
+  // Longer than any run of back quotes in it, so that nothing in the plan ends the block.
+  std::string text = render_plan(plan, plain), fence = "```";
+  while (text.find(fence) != std::string::npos) fence += '`';
+  return out + fence + "diff\n" + text + fence + "\n";
 }
 
 }  // namespace trove::cli

@@ -13,6 +13,7 @@ struct PlanView {
 };
 
 std::string render_plan(const Value& plan, const PlanView& view);
+std::string markdown_plan(const Value& plan, const PlanView& view);   // for merge requests
 // Is there any object to change, or any action to take?
 bool has_differences(const Value& plan);
 bool has_changes(const Value& plan);   // objects only: what diff means

@@ -50,8 +50,6 @@ http::Response json_response(int status, const Value& body) {
   return out;
 }
 
-std::string etag_of(const Resource& resource) { return '"' + std::to_string(resource.metadata.resource_version) + '"'; }
-
 Api::Api(ApiOptions options) : options_(std::move(options)), tokens_(options_.tokens) {
   options_.tokens.assign(options_.tokens.size(), '\0');  // digests are enough from here on
   options_.tokens.clear();
@@ -149,14 +147,19 @@ Attempt<http::Response> Api::route_project(const http::Request& request, const s
   }
   if (parts.size() < 2 || parts.size() > 4) return nothing_here(request);
   bool reads = request.method == "GET" || request.method == "HEAD";
-  bool plans = request.method == "POST" && parts.size() == 2 && parts[1] == "plan";
+  bool plans = request.method == "POST" && parts.size() == 2 && parts[1] == "plans";
   if (!reads && !plans && caller->role == Role::reader) {
     return refuse(403, "CLOUD_UNAUTHORIZED", "the role reader may look and change nothing",
                   "use a token with the role member");
   }
-  if (parts.size() == 2 && (parts[1] == "apply" || parts[1] == "plan")) {
+  if (parts.size() == 2 && (parts[1] == "apply" || parts[1] == "plans")) {
     if (auto allowed = only(request, {"POST"}); !allowed) return tl::unexpected(allowed.error());
-    return parts[1] == "apply" ? apply(call) : plan(call);
+    return parts[1] == "apply" ? apply(call) : make_plan(call);
+  }
+  if (parts[1] == "plans" && (parts.size() == 3 || parts[3] == "apply")) {
+    if (auto allowed = only(request, {parts.size() == 3 ? "GET" : "POST"}); !allowed)
+      return tl::unexpected(allowed.error());
+    return parts.size() == 3 ? get_plan(call, parts[2]) : apply_plan(call, parts[2]);
   }
   const Kind* kind = find_kind(parts[1]);
   if (!kind || kind->plural != parts[1]) {
@@ -191,6 +194,10 @@ Attempt<http::Response> Api::route_object(const Call& call, const Kind& kind, co
   if (what == "reveal" && kind.name == "Secret") {
     if (auto allowed = need({"POST"}); !allowed) return tl::unexpected(allowed.error());
     return reveal(call, name);
+  }
+  if (what == "rollback") {
+    if (auto allowed = need({"POST"}); !allowed) return tl::unexpected(allowed.error());
+    return rollback(call, kind, name);
   }
   if (what == "plan" || what == "events" || what == "history") {
     if (auto allowed = need({"GET"}); !allowed) return tl::unexpected(allowed.error());

@@ -1,6 +1,5 @@
 // The REST API of README.md, without sockets: a request in, a response out. Made by main, called from every HTTP thread
-// at once. Writes are serialised by one mutex from their checks to their commit, because checks across objects (two
-// Databases of one name) cannot be guards of a transaction.
+// at once. What it writes goes through the Applier.
 #pragma once
 #include <array>
 #include <atomic>
@@ -10,6 +9,7 @@
 #include <vector>
 #include "providers/http/server.hpp"
 #include "reconciler/api/access.hpp"
+#include "reconciler/api/applier.hpp"
 #include "reconciler/api/joins.hpp"
 #include "reconciler/api/ports.hpp"
 #include "reconciler/api/refusal.hpp"
@@ -21,17 +21,16 @@ namespace trove {
 
 inline constexpr size_t kDefaultPage = 500, kMaxPage = 1'000;
 inline constexpr size_t kMaxScan = 20'000;      // objects looked at for one page of a filtered list
-inline constexpr size_t kMaxDocuments = 6'000;  // of one apply: three store operations each
 inline constexpr size_t kMaxApplyBytes = 32u << 20;
 inline constexpr size_t kMaxReportBytes = 1u << 20;
 inline constexpr size_t kMaxHookBytes = 1u << 20;
-inline constexpr int kApplyTries = 5;
 inline constexpr Millis kDocumentWait{25'000};  // long poll of a guest
 inline constexpr Millis kBookmarkEvery{10'000};
 inline constexpr Millis kWatchWait{500};  // how soon a watch notices that the server stops
 
 struct ApiOptions {
   Objects& objects;
+  Applier& applier;
   const Sealer& sealer;
   Rng& rng;
   const Clock& clock;
@@ -61,9 +60,6 @@ class Api {
     std::string project;
     std::string author() const { return "user:" + caller.name; }
   };
-  struct Item;        // one object of it, compared with what is stored; apply.hpp
-  struct Prepared;    // what an apply would write; apply.hpp
-  struct Conditions;  // If-Match and the like; apply.hpp
 
   // api.cpp
   Attempt<http::Response> route(const http::Request& request, const http::Read& read);
@@ -76,8 +72,12 @@ class Api {
   Attempt<http::Response> list(const Call& call, const Kind& kind);
   Attempt<http::Response> get(const Call& call, const Kind& kind, const std::string& name);
   Attempt<http::Response> events(const Call& call, const Kind& kind, const std::string& name);
-  Attempt<http::Response> history(const Call& call, const Kind& kind, const std::string& name);
   Attempt<Resource> existing(const Key& key);
+
+  // past.cpp
+  Attempt<http::Response> history(const Call& call, const Kind& kind, const std::string& name);
+  Attempt<http::Response> get_at(const Key& key, const std::string& at);
+  Attempt<void> add_owners(const Resource& resource, Value& object);
 
   // watch.cpp
   Attempt<http::Response> watch(const Call& call, const Kind& kind);
@@ -85,17 +85,18 @@ class Api {
   // apply.cpp, plan.cpp
   Attempt<http::Response> apply(const Call& call);
   Attempt<http::Response> put(const Call& call, const Kind& kind, const std::string& name);
-  Attempt<http::Response> plan(const Call& call);
+  Attempt<http::Response> make_plan(const Call& call);
+  Attempt<http::Response> store_plan(const Call& call, ApplyOrder order, const std::vector<Key>& blocked);
+  Attempt<http::Response> get_plan(const Call& call, const std::string& id);
+  Attempt<http::Response> apply_plan(const Call& call, const std::string& id);
+  Attempt<http::Response> rollback(const Call& call, const Kind& kind, const std::string& name);
+  Attempt<Value> plan_ahead(const std::string& project, const ApplyResult& ahead);
+  Attempt<void> keep_plan(const std::string& project, const std::string& id, const std::string& text);
+  Attempt<Value> kept_plan(const std::string& project, const std::string& id);
   Attempt<http::Response> plan_of(const Call& call, const Kind& kind, const std::string& name);
-  Attempt<Prepared> decode(const Call& call, std::vector<Value> documents) const;
-  Item compare(const Call& call, const Resource& wanted, const Resource* current, const Value& located_spec,
-               Problems& problems, Problems& immutable) const;
-  Attempt<void> check(const Call& call, Prepared& prepared, const Conditions& conditions);
-  Attempt<Revision> write(const Call& call, Prepared& prepared, const Conditions& conditions, bool dry_run);
-  bool merge_secret(Resource& next, const Resource* current, Problems& problems) const;
-
-  // remove.cpp, secrets.cpp
   Attempt<http::Response> remove(const Call& call, const Kind& kind, const std::string& name);
+
+  // secrets.cpp
   Attempt<http::Response> reveal(const Call& call, const std::string& name);
 
   // guests.cpp
@@ -120,7 +121,6 @@ class Api {
 
   ApiOptions options_;
   Tokens tokens_;
-  std::mutex writing_;
   std::array<std::atomic<uint64_t>, 600> answers_{};  // by status
   std::mutex counted_mutex_;
   std::map<std::string, uint64_t> counted_;  // objects by kind, as of counted_at_
@@ -132,8 +132,5 @@ http::Response json_response(int status, const Value& body);
 // As users see it: values of sensitive fields are "(hidden)".
 Resource shown(Resource resource);
 Value shown_spec(const Kind* kind, Value spec);
-inline constexpr std::string_view kHidden = "(hidden)";
-// The same for both: what is compared to find out whether an apply changes anything.
-std::string etag_of(const Resource& resource);
 
 }  // namespace trove

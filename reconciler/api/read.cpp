@@ -75,10 +75,15 @@ Attempt<Resource> Api::existing(const Key& key) {
 }
 
 Attempt<http::Response> Api::get(const Call& call, const Kind& kind, const std::string& name) {
-  auto found = existing({call.project, std::string(kind.name), name});
+  const Key key{call.project, std::string(kind.name), name};
+  if (const std::string at = call.request.parameter("at"); !at.empty()) return get_at(key, at);
+  auto found = existing(key);
   if (!found) return tl::unexpected(found.error());
   std::string etag = etag_of(*found);
-  http::Response out = json_response(200, to_value(shown(std::move(*found))));
+  Value object = to_value(shown(*found));
+  if (call.request.parameter("managedFields") == "true")
+    if (auto added = add_owners(*found, object); !added) return tl::unexpected(added.error());
+  http::Response out = json_response(200, object);
   out.headers.emplace_back("ETag", std::move(etag));
   return out;
 }
@@ -132,21 +137,6 @@ Attempt<http::Response> Api::events(const Call& call, const Kind& kind, const st
   }
   Value items = Value::list();
   for (const Event& event : *events) items.push_back(to_value(event));
-  return json_response(200, Value::map({{"items", std::move(items)}}));
-}
-
-Attempt<http::Response> Api::history(const Call& call, const Kind& kind, const std::string& name) {
-  auto found = existing({call.project, std::string(kind.name), name});
-  if (!found) return tl::unexpected(found.error());
-  auto entries = options_.objects.history(found->metadata.uid);
-  if (!entries) return refuse(entries.error());
-  Value items = Value::list();
-  for (HistoryEntry& entry : *entries) {
-    items.push_back(Value::map({{"generation", entry.generation},
-                                {"time", format_time(entry.time)},
-                                {"author", entry.author},
-                                {"spec", shown_spec(&kind, std::move(entry.spec))}}));
-  }
   return json_response(200, Value::map({{"items", std::move(items)}}));
 }
 

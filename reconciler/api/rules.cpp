@@ -2,7 +2,7 @@
 // writes nothing.
 #include <map>
 #include <set>
-#include "reconciler/api/apply.hpp"
+#include "reconciler/api/drafts.hpp"
 #include "specs/decode.hpp"
 #include "specs/kinds/specs.hpp"
 

@@ -31,7 +31,12 @@ const Resource* Snapshot::keep(const Key& key, const std::string& value, Revisio
 
 template <class Visit>
 void Snapshot::sweep(const std::string& kind, Visit visit) {
-  const std::string prefix = Objects::spec_key({project_, kind, ""});
+  sweep_below(Objects::spec_key({project_, kind, ""}),
+              [&](const std::string& name, const KeyValue& item) { visit(Key{project_, kind, name}, item); });
+}
+
+template <class Visit>
+void Snapshot::sweep_below(const std::string& prefix, Visit visit) {
   std::string first = prefix;
   while (true) {
     auto page = objects_.store().range(first, prefix_end(prefix), 0);
@@ -39,7 +44,7 @@ void Snapshot::sweep(const std::string& kind, Visit visit) {
       trouble_ = page.error();
       return;
     }
-    for (const KeyValue& item : page->items) visit(Key{project_, kind, item.key.substr(prefix.size())}, item);
+    for (const KeyValue& item : page->items) visit(item.key.substr(prefix.size()), item);
     if (!page->more || page->items.empty()) return;
     first = page->items.back().key + '\0';
   }
@@ -54,6 +59,11 @@ void Snapshot::preload(const std::vector<Resource>& set) {
       if (these->contains(key.name)) keep(key, item.value, item.modified);
     });
     for (const std::string& name : names) known_.emplace(Key{project_, kind, name}, std::nullopt);
+    sweep_below(Objects::fields_key({project_, kind, ""}), [&, these = &names](const std::string& name,
+                                                                               const KeyValue& item) {
+      if (these->contains(name)) fields_.emplace(item.key, item.value);
+    });
+    swept_.insert(kind);
   }
 }
 
@@ -68,6 +78,16 @@ const Resource* Snapshot::find(const Key& key) {
   if (*stored) return keep(key, (*stored)->value, (*stored)->modified);
   known_.emplace(key, std::nullopt);
   return nullptr;
+}
+
+Ownership Snapshot::fields_of(const Resource& resource) {
+  const std::string key = Objects::fields_key(resource.key());
+  if (auto read = fields_.find(key); read != fields_.end())
+    return Objects::parse_fields(read->second, resource.metadata.uid);
+  if (swept_.contains(resource.kind)) return {};
+  auto stored = objects_.store().get(key);
+  if (!stored) trouble_ = stored.error();
+  return stored && *stored ? Objects::parse_fields((*stored)->value, resource.metadata.uid) : Ownership{};
 }
 
 std::vector<const Resource*> Snapshot::referring(const std::string& kind, const std::string& field,

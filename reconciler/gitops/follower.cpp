@@ -355,6 +355,7 @@ bool Follower::apply(const PassOrder& order, const std::string& commit, Counts& 
 // False when something that should have gone is still there; the trouble is noted.
 bool Follower::prune(const PassOrder& order, const std::string& commit, bool full, Counts& counts) {
   facts_.unconfirmed.clear();
+  facts_.held.clear();
   if (!order.spec.prune) {
     leaving_.clear();
     return true;
@@ -401,14 +402,16 @@ bool Follower::prune(const PassOrder& order, const std::string& commit, bool ful
     return false;
   }
   std::set<Key> kept;
-  for (const Applied& item : result->pruned) {
-    if (item.what == Applied::What::kept)
-      kept.insert(item.after.key());
-    else
+  for (const Applied& item : result->leaving) {
+    if (item.what != Applied::What::kept) {
       ++counts.pruned;
+      continue;
+    }
+    kept.insert(item.after.key());
+    const bool held = item.after.spec["deletionProtection"].bool_or(false);
+    (held ? facts_.held : facts_.unconfirmed).push_back(to_string(item.after.key()));
   }
   leaving_ = std::move(kept);
-  for (const Key& key : leaving_) facts_.unconfirmed.push_back(to_string(key));
   return true;
 }
 

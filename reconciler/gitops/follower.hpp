@@ -40,7 +40,8 @@ struct SourceFacts {
   Time applied_at;
   int64_t files = 0, skipped = 0, objects = 0;
   std::vector<Broken> broken;
-  std::vector<std::string> unconfirmed;  // "database/orders"
+  std::vector<std::string> unconfirmed;  // "database/orders": left Git, and go only when somebody confirms it
+  std::vector<std::string> held;         // left Git, and stay while they have deletionProtection
   std::string verified;                  // "kim (SHA256:…)"; "" = not asked for, or not good
   std::string rewritten;                 // the commit before, when the applied one does not come after it
   std::optional<GitTrouble> trouble;

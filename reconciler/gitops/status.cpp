@@ -95,6 +95,11 @@ Value status_of(const Resource& resource, const GitSourceSpec& spec, const Sourc
     }
     out.set("unconfirmed", std::move(list));
   }
+  if (!facts.held.empty()) {
+    Value list = Value::list();
+    for (size_t i = 0; i < std::min(facts.held.size(), kMostShown); ++i) list.push_back(facts.held[i]);
+    out.set("protected", std::move(list));
+  }
   out.set("observedGeneration", resource.metadata.generation);
 
   std::string done = short_of(facts.applied) + " of " + ref_of(spec) + ": " + std::to_string(facts.files) + " files, " +
@@ -117,6 +122,10 @@ Value status_of(const Resource& resource, const GitSourceSpec& spec, const Sourc
     add("Progressing", true, "WaitingForApproval",
         std::to_string(facts.unconfirmed.size()) + " objects with data are no longer in Git and stay until confirmed: " +
             confirm);
+  else if (!facts.held.empty())
+    add("Progressing", true, "WaitingForApproval",
+        facts.held.front() + " is no longer in Git and stays: it has deletionProtection" +
+            (facts.held.size() > 1 ? ", as " + std::to_string(facts.held.size() - 1) + " more have" : ""));
   else
     add("Progressing", false, "Idle", "");
   const bool stalled = trouble && trouble->for_a_person;

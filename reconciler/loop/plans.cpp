@@ -40,6 +40,36 @@ Value changes_to_value(const std::vector<FieldChange>& changes) {
   return list;
 }
 
+// What a plan rests on, of the instances and volumes that it touches: what does not hold any more when it is to be
+// carried out, stops it. Words that change by themselves (a volume's use, a time) have no place here.
+Value facts_of(const World& world, const std::set<Key>& keys) {
+  Value facts = Value::map();
+  for (const Key& key : keys) {
+    const Object* object = world.find(key);
+    if (!object) continue;
+    const std::string name = to_string(key), uid = object->meta().uid;
+    if (key.kind == "DatabaseInstance") {
+      std::string servers;
+      for (const Server* server : world.servers_of(uid))
+        servers += (servers.empty() ? "" : ", ") + std::string(to_string(server->status)) + ' ' + server->flavor;
+      if (world.servers_doubtful(uid)) servers = "not known";
+      facts.set(name + " server", servers.empty() ? "none" : servers);
+      const auto guest = world.guests.find("trove-" + uid + "-server-0-" +
+                                           object->resource.status["incarnation"].as_written());
+      const bool heard = guest != world.guests.end() && guest->second.report;
+      facts.set(name + " engine", heard ? guest->second.report->engine_state + ' ' + guest->second.report->engine_version
+                                        : std::string("not heard"));
+    } else if (key.kind == "Volume") {
+      const auto volume = world.bound_volume_of(uid, bound_volume(object->resource));
+      facts.set(name + " volume", volume.is_unknown()  ? std::string("not known")
+                                  : volume.is_absent() ? std::string("none")
+                                                       : std::string(to_string(volume->status)) + ' ' +
+                                                             std::to_string(volume->size_gib) + " GiB");
+    }
+  }
+  return facts;
+}
+
 }  // namespace
 
 World Loop::snapshot() {
@@ -56,6 +86,12 @@ Result<Value> Loop::plan(const std::string& project, const std::vector<Resource>
 Value Loop::plan_to_json(const std::string& project, World world, const std::vector<Resource>& proposed,
                          const std::vector<Key>& removed) {
   world.failures.clear();  // a plan says what would be done, not when it is tried again
+  std::set<Key> near;
+  for (const Resource& wanted : proposed)
+    for (const Key& affected : world.affected_by(wanted.key())) near.insert(affected);
+  for (const Key& key : removed)
+    for (const Key& affected : world.affected_by(key)) near.insert(affected);
+  Value facts = facts_of(world, near);
   Value objects = Value::list();
   int64_t add = 0, change = 0, destroy = 0, forget = 0;
   std::vector<Key> keys;
@@ -140,6 +176,7 @@ Value Loop::plan_to_json(const std::string& project, World world, const std::vec
   std::set<Key> start;
   for (const Key& key : keys)
     for (const Key& affected : world.affected_by(key)) start.insert(affected);
+  plan.set("facts", std::move(facts));
   return preview_to_value(preview(std::move(world), {start.begin(), start.end()}), std::move(plan));
 }
 

@@ -168,11 +168,18 @@ bool Loop::is_stored(const Key& key) {
 
 void Loop::write_status(const Object& object, Value status) {
   const Value& before = object.resource.status;
+  Txn txn;
+  const std::vector<Condition> now = conditions_of(status);
+  int64_t synced = before["syncedGeneration"].int_or(0);
+  if (const Condition* c = find_condition(now, "Synced"); c && c->status == "True" && c->observed_generation > synced) {
+    synced = c->observed_generation;
+    objects_.stage_done(txn, object.resource, synced);
+  }
+  if (synced > 0) status.set("syncedGeneration", synced);
   if (status == before) return;
   const std::vector<Condition> old = conditions_of(before);
   Value conditions = Value::list();
-  Txn txn;
-  for (Condition c : conditions_of(status)) {
+  for (Condition c : now) {
     const Condition* was = find_condition(old, c.type);
     c.last_transition_time =
         was && was->status == c.status && was->last_transition_time.set() ? was->last_transition_time : world_.now;

@@ -76,6 +76,7 @@ class Plane {
   Objects objects_;
   Hub hub_;
   Loop loop_;
+  Applier applier_;
   Api api_;
   std::unique_ptr<Watch> watch_;
   bool inside_ = false;

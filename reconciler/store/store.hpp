@@ -15,7 +15,7 @@ namespace trove {
 using Revision = uint64_t;  // one global, strictly increasing with each commit; 0 = never
 
 inline constexpr size_t kMaxValueBytes = 256u << 10;
-inline constexpr size_t kMaxTxnOps = 20'000;  // one apply of 5,000 documents is one transaction
+inline constexpr size_t kMaxTxnOps = 30'000;  // one apply of 6,000 documents is one transaction
 inline constexpr size_t kMaxTxnBytes = 64u << 20;
 inline constexpr size_t kMaxKeyBytes = 2u << 10;
 inline constexpr size_t kMaxTxnIdBytes = 128;

@@ -57,7 +57,7 @@ Result<std::vector<const Op*>> check_txn(const Txn& txn) {
 
 Result<void> check_ttl(Millis ttl) {
   if (ttl <= Millis{0}) return fail(Code::invalid, "a lease needs a time to live above zero");
-  if (ttl > kMaxLeaseTtl) return fail(Code::too_large, "a lease lives for a day at most");
+  if (ttl > kMaxLeaseTtl) return fail(Code::too_large, "a lease lives for eight days at most");
   return {};
 }
 

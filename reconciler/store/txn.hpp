@@ -9,7 +9,7 @@
 namespace trove {
 
 inline constexpr Millis kTxnIdLife{60 * 60 * 1000};  // how long a retry of a transaction id is recognised
-inline constexpr Millis kMaxLeaseTtl{24 * 60 * 60 * 1000};
+inline constexpr Millis kMaxLeaseTtl{8 * 24 * 3'600'000LL};
 inline constexpr size_t kMaxLeases = 10'000;
 inline constexpr size_t kMaxWatches = 10'000;
 

@@ -108,7 +108,7 @@ spec:
        .doc = "A folder without any document is taken for a slip: nothing is deleted.",
        .default_json = "true"},
       {.path = "prune.stateful",
-       .doc = "Objects with data (DatabaseInstance, Database, Volume, Backup). Confirm: each is deleted only after "
+       .doc = "A DatabaseInstance, and what would lose data (deletionPolicy: Delete). Confirm: each goes only after "
               "`trovectl git sync NAME --confirm KIND/NAME`.",
        .default_json = R"("Confirm")",
        .values = {"Confirm"}},

@@ -60,6 +60,7 @@ struct Field {
   std::string_view refusal = {};         // for Change::forbidden: what to do instead
   std::string_view one_of = {};          // fields that share this word exclude each other ("volume")
   bool removable = false;                // Change::forbidden, but taking the field away is harmless
+  std::string_view list_key = {};        // of a list of objects: the item's field by which owners tell items apart
 };
 
 struct Kind {

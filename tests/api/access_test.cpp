@@ -44,7 +44,7 @@ TEST_CASE("another project is answered as if it did not exist") {
   CHECK(f.at("GET", "/databaseinstances", "", kOther).status == 404);
   CHECK(f.at("GET", "/databaseinstances?watch=true", "", kOther).status == 404);
   CHECK(f.at("POST", "/apply", "{\"documents\":[]}", kOther).status == 404);
-  CHECK(f.at("POST", "/plan", "{\"documents\":[]}", kOther).status == 404);
+  CHECK(f.at("POST", "/plans", "{\"documents\":[]}", kOther).status == 404);
   CHECK(f.at("POST", "/secrets/x/reveal", "", kOther).status == 404);
   CHECK(f.stored("DatabaseInstance", "orders"));
   CHECK_FALSE(f.stored("DatabaseInstance", "orders")->deleting());
@@ -87,7 +87,7 @@ TEST_CASE("a reader looks and plans and changes nothing") {
   Fixture f;
   REQUIRE(f.apply(instance("orders") + secret("s", "a: b")).status == 200);
   CHECK(f.at("GET", "/databaseinstances/orders", "", kReader).status == 200);
-  CHECK(f.at("POST", "/plan", "{\"documents\":[]}", kReader).status == 200);
+  CHECK(f.at("POST", "/plans", "{\"documents\":[]}", kReader).status == 200);
   for (auto [method, path] : {std::pair{"POST", "/apply"},
                               {"PUT", "/databaseinstances/orders"},
                               {"DELETE", "/databaseinstances/orders"},

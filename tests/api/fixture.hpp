@@ -22,11 +22,16 @@ class FakePlans final : public PlanSource {
                      const std::vector<Key>& removed) override {
     asked = proposed;
     asked_removed = removed;
-    return Value::map({{"project", project}, {"objects", Value::list()}});
+    Value steps = Value::list();
+    for (const std::string& action : actions)
+      steps.push_back(Value::map({{"action", action}, {"object", "databaseinstance/orders"}}));
+    return Value::map({{"project", project}, {"objects", Value::list()}, {"facts", facts}, {"actions", steps}});
   }
   Result<Value> plan_of(const Key& key) override { return Value::map({{"object", to_string(key)}}); }
   std::vector<Resource> asked;
   std::vector<Key> asked_removed;
+  Value facts = Value::map();
+  std::vector<std::string> actions;
 };
 
 class FakeGuests final : public GuestHub {
@@ -159,6 +164,7 @@ struct Fixture {
   Fixture() { serve(nullptr); }
   void serve(Joins* joins) {
     ApiOptions options{.objects = objects,
+                       .applier = applier,
                        .sealer = sealer,
                        .rng = rng,
                        .clock = clock,
@@ -218,6 +224,7 @@ struct Fixture {
   WrappedStore store{open_memory_store(clock)};
   Objects objects{store, clock};
   Sealer sealer{*Sealer::open(dir / "key", true, rng)};
+  Applier applier{objects, sealer, rng, clock};
   FakePlans plans;
   FakeGuests guests;
   FakeObjects object_store;

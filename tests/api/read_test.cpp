@@ -141,12 +141,12 @@ TEST_CASE("a protected object is not deleted and the refusal says how it would b
 TEST_CASE("a plan is checked like an apply and shows a protected object as kept") {
   Fixture f;
   f.apply(instance("orders", "mariadb", "deletionProtection: true") + instance("old"));
-  CHECK(f.at("POST", "/plan", database("d", "none"), kMember, {{"content-type", "application/yaml"}}).status == 422);
-  auto answer = f.at("POST", "/plan",
+  CHECK(f.at("POST", "/plans", database("d", "none"), kMember, {{"content-type", "application/yaml"}}).status == 422);
+  auto answer = f.at("POST", "/plans",
                      R"({"documents":[{"object":{"apiVersion":"trove/v1alpha1","kind":"Volume",
     "metadata":{"name":"v"},"spec":{"size":1}}}],
     "remove":[{"kind":"DatabaseInstance","name":"orders"},{"kind":"inst","name":"old"}]})");
-  REQUIRE(answer.status == 200);
+  REQUIRE(answer.status == 201);
   REQUIRE(f.plans.asked.size() == 1);
   CHECK(f.plans.asked[0].metadata.name == "v");
   REQUIRE(f.plans.asked_removed.size() == 1);

@@ -105,9 +105,9 @@ TEST_CASE("a sealed value opens only at its place") {
 TEST_CASE("a plan does not see values") {
   Fixture f;
   f.apply(secret("login", std::string("a: ") + kCanary));
-  REQUIRE(f.at("POST", "/plan", secret("login", std::string("a: ") + kCanary), kMember,
+  REQUIRE(f.at("POST", "/plans", secret("login", std::string("a: ") + kCanary), kMember,
                {{"content-type", "application/yaml"}})
-              .status == 200);
+              .status == 201);
   REQUIRE(f.plans.asked.size() == 1);
   CHECK(f.plans.asked[0].spec["data"]["a"].text() == f.stored("Secret", "login")->spec["data"]["a"].text());
 }

@@ -224,7 +224,7 @@ const std::string kPlan =
 
 TEST_CASE("a plan shows objects fields actions and what waits") {
   CannedServer server;
-  server.on("POST", kBase + "/plan", 200, kPlan);
+  server.on("POST", kBase + "/plans", 200, kPlan);
   Ran ran = trovectl({"plan", "-f", "-"}, Given{&server, kShop});
   CHECK(ran.status == 0);
   CHECK(same_as_golden("plan.txt", ran.out));
@@ -236,7 +236,7 @@ TEST_CASE("a plan shows objects fields actions and what waits") {
 
 TEST_CASE("diff shows fields only and is status 1 when they differ") {
   CannedServer server;
-  server.on("POST", kBase + "/plan", 200, kPlan);
+  server.on("POST", kBase + "/plans", 200, kPlan);
   Ran ran = trovectl({"diff", "-f", "-"}, Given{&server, kShop});
   CHECK(ran.status == 1);
   CHECK(same_as_golden("diff.txt", ran.out));
@@ -244,7 +244,7 @@ TEST_CASE("diff shows fields only and is status 1 when they differ") {
 
 TEST_CASE("no differences is status 0 and an incomplete plan says so") {
   CannedServer server;
-  server.on("POST", kBase + "/plan", 200,
+  server.on("POST", kBase + "/plans", 200,
             R"({"project":"default","revision":5,"observedAt":"2026-10-01T11:59:02Z","complete":true,
     "objects":[{"op":"unchanged","kind":"Volume","name":"v"}],"actions":[],"waiting":[],"summary":{"add":0,"change":0,"destroy":0,"forget":0}})");
   CHECK(trovectl({"diff", "-f", "-"}, Given{&server, kShop}).status == 0);
@@ -263,7 +263,7 @@ TEST_CASE("no differences is status 0 and an incomplete plan says so") {
 TEST_CASE("delete says what goes and needs a yes where nobody can be asked") {
   CannedServer server;
   serve(server, {kOrdersInstance, kVolume});
-  server.on("POST", kBase + "/plan", 200, kPlan);
+  server.on("POST", kBase + "/plans", 200, kPlan);
   server.on("DELETE", kBase + "/volumes/crm-data", 202,
             R"({"metadata":{"name":"crm-data","deletionTimestamp":"2026-10-01T12:00:00Z"}})");
   Ran ran = trovectl({"delete", "vol/crm-data"}, {&server});

@@ -95,12 +95,12 @@ TEST_CASE("examples/gitops is followed: applied, changed, broken, repaired, move
   Exit removed = bed.push("tidied");
   INFO(removed.out);
   CHECK(removed.code == 0);
-  CHECK(removed.out.find("volume/orders-data until confirmed: trovectl git sync shop-prod --confirm volume/orders-data") !=
+  CHECK(removed.out.find("volume/scratch until confirmed: trovectl git sync shop-prod --confirm volume/scratch") !=
         std::string::npos);
   CHECK(eventually([&] { return !bed.there("cfg/orders-tuning"); }, Millis{20'000}));
-  CHECK(bed.there("vol/orders-data"));
-  CHECK(bed.sync({"--confirm", "vol/orders-data"}).code == 0);
-  CHECK(eventually([&] { return !bed.there("vol/orders-data"); }, Millis{20'000}));
+  CHECK(bed.there("vol/scratch"));
+  CHECK(bed.sync({"--confirm", "vol/scratch"}).code == 0);
+  CHECK(eventually([&] { return !bed.there("vol/scratch"); }, Millis{20'000}));
 
   bed.remote.git({"reset", "--quiet", "--hard", "HEAD~1"});
   bed.remote.write("prod/tuning.yaml", group(90));

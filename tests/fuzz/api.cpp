@@ -37,6 +37,7 @@ const Sealer& sealer() {
 struct World {
   World() {
     ApiOptions options{.objects = objects,
+                       .applier = applier,
                        .sealer = sealer(),
                        .rng = rng,
                        .clock = clock,
@@ -54,6 +55,7 @@ struct World {
   SeededRng rng;
   std::unique_ptr<Store> store = open_memory_store(clock);
   Objects objects{*store, clock};
+  Applier applier{objects, sealer(), rng, clock};
   FakePlans plans;
   FakeGuests guests;
   FakeObjects object_store;
@@ -240,7 +242,7 @@ struct Run {
 
     const bool applies = request.method == "POST" && request.path == std::string(kBase) + "/apply";
     const bool dry = applies && !request.parameter("dryRun").empty();
-    const bool plans = request.path == std::string(kBase) + "/plan";
+    const bool plans = request.path == std::string(kBase) + "/plans";
     if (answer.status >= 400) expect(!changed, "a refused request changes nothing", told);
     if (who != 'a' && who != 'm' && who != 'o') expect(!changed, "only members change anything", told);
     if (request.method == "GET" || request.method == "HEAD" || dry || plans)

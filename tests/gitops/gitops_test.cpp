@@ -88,7 +88,7 @@ struct FakeRoad {
           members.erase(key);
           specs.erase(key);
         }
-        out.pruned.push_back(item);
+        out.leaving.push_back(item);
       }
     }
     return out;
