@@ -118,7 +118,7 @@ std::string Follower::pass(const PassOrder& order) {
   Counts counts;
   const bool fresh = facts_.applied != *commit;
   const std::vector<Broken> broken_before = std::move(facts_.broken);
-  if (!apply(order, *commit, counts)) {
+  if (!apply(*commit, counts)) {
     count();
     return {};
   }
@@ -298,7 +298,7 @@ void Follower::count() {
 }
 
 // False when all of it is to be tried again; the trouble is noted.
-bool Follower::apply(const PassOrder& order, const std::string& commit, Counts& counts) {
+bool Follower::apply(const std::string& commit, Counts& counts) {
   struct Item {
     int rank;
     const std::string* file;

@@ -82,7 +82,7 @@ class Follower {
   void take_file(const std::string& path, FileDocuments parsed);
   void drop_file(const std::string& path);
   void break_file(const std::string& path, Broken broken);
-  bool apply(const PassOrder& order, const std::string& commit, Counts& counts);
+  bool apply(const std::string& commit, Counts& counts);
   bool prune(const PassOrder& order, const std::string& commit, bool full, Counts& counts);
   std::string author(const std::string& commit) const;
   void count();
