@@ -50,7 +50,7 @@ const Flag kSeed{"seed", 0, "N", "of the first schedule (default 1)"};
 const Flag kSchedule{"schedule", 0, "TEXT", "one run of exactly these faults: 'crash 17; late 2 800'"};
 const Flag kTrace{"trace", 0, "", "one run, with everything that happens in it"};
 const Flag kJsonOutput{"output", 'o', "FORMAT", "json", Expect::choice, {"json"}};
-const Flag kConfirm{.name = "confirm", .value = "KIND/NAME",
+const Flag kGitConfirm{.name = "confirm", .value = "KIND/NAME",
                     .doc = "this object may go, with its data; or a commit: follow the branch back to it; may be repeated",
                     .expect = Expect::object, .repeat = true};
 const Flag kClientOnly{"client", 0, "", "do not ask the server"};
@@ -178,7 +178,7 @@ std::vector<Command> make() {
                      "With --wait: exit status 0 when all of it is applied, 8 when somebody has to act, 10 when it will be\n"
                      "tried again.\n\n"
                      "  trovectl git sync shop-prod --wait\n  trovectl git sync shop-prod --confirm database/old",
-                 .flags = with_server({kConfirm, kWait, kTimeout}), .expect = Expect::git_source, .run = run_git_sync});
+                 .flags = with_server({kGitConfirm, kWait, kTimeout}), .expect = Expect::git_source, .run = run_git_sync});
   all.push_back({.name = "git verify", .group = git, .words = "NAME",
                  .summary = "Who signed the newest commit; exit status 9 when it is not good",
                  .flags = with_server({}), .expect = Expect::git_source, .run = run_git_verify});
