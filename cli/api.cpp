@@ -198,6 +198,12 @@ Try<Value> Api::reveal(const std::string& secret) {
   Value empty = Value::map();
   return send("POST", base() + "/secrets/" + http::percent_encode(secret) + "/reveal", &empty);
 }
+Try<Value> Api::git_sync(const std::string& source, const Value& body) {
+  return send("POST", base() + "/gitsources/" + http::percent_encode(source) + "/sync", &body);
+}
+Try<Value> Api::git_state(const std::string& source) {
+  return send("GET", base() + "/gitsources/" + http::percent_encode(source) + "/sync", nullptr);
+}
 Try<Value> Api::version() { return send("GET", "/version", nullptr); }
 Try<Value> Api::leaks() { return send("GET", "/leaks", nullptr); }
 Try<Value> Api::drift(bool all_projects) {

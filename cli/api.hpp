@@ -47,6 +47,8 @@ class Api {
   Try<Value> events(const Kind& kind, const std::string& name, int limit);
   Try<Value> history(const Kind& kind, const std::string& name);
   Try<Value> reveal(const std::string& secret);
+  Try<Value> git_sync(const std::string& source, const Value& body);
+  Try<Value> git_state(const std::string& source);
   Try<Value> version();
   Try<Value> leaks();
   Try<Value> drift(bool all_projects);   // every project that the token sees

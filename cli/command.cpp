@@ -52,6 +52,9 @@ const Flag kSchedule{"schedule", 0, "TEXT", "one run of exactly these faults: 'c
 const Flag kTrace{"trace", 0, "", "one run, with everything that happens in it"};
 const Flag kJsonOutput{"output", 'o', "FORMAT", "json", Expect::choice, {"json"}};
 const Flag kAllProjects{"all-projects", 'A', "", "of every project that the token may see"};
+const Flag kGitConfirm{.name = "confirm", .value = "KIND/NAME",
+                    .doc = "this object may go, with its data; or a commit: follow the branch back to it; may be repeated",
+                    .expect = Expect::object, .repeat = true};
 const Flag kClientOnly{"client", 0, "", "do not ask the server"};
 
 const std::vector<Flag> kServer{
@@ -70,6 +73,7 @@ std::vector<Command> make() {
   const char* write = "Change";
   const char* look = "Look";
   const char* day2 = "Operate";
+  const char* git = "Git";
   const char* author = "Author (offline)";
   const char* self = "This program";
 
@@ -176,6 +180,19 @@ std::vector<Command> make() {
   all.push_back({.name = "secret reveal", .group = day2, .words = "NAME",
                  .summary = "Print the values of a Secret; the server notes who asked",
                  .flags = with_server({kKey, kDataOutput}), .expect = Expect::secret, .run = run_secret_reveal});
+
+  all.push_back({.name = "git status", .group = git, .words = "[NAME]",
+                 .summary = "What each GitSource has applied, and what is wrong with which file",
+                 .flags = with_server({kNoHeaders, kDataOutput}), .expect = Expect::git_source, .run = run_git_status});
+  all.push_back({.name = "git sync", .group = git, .words = "NAME", .summary = "Fetch and apply now",
+                 .details =
+                     "With --wait: exit status 0 when all of it is applied, 8 when somebody has to act, 10 when it will be\n"
+                     "tried again.\n\n"
+                     "  trovectl git sync shop-prod --wait\n  trovectl git sync shop-prod --confirm database/old",
+                 .flags = with_server({kGitConfirm, kWait, kTimeout}), .expect = Expect::git_source, .run = run_git_sync});
+  all.push_back({.name = "git verify", .group = git, .words = "NAME",
+                 .summary = "Who signed the newest commit; exit status 9 when it is not good",
+                 .flags = with_server({}), .expect = Expect::git_source, .run = run_git_verify});
 
   all.push_back({.name = "validate", .group = author, .words = "-f FILE…", .summary = "Check files without a server",
                  .details = "Finds every mistake, not just the first.",

@@ -10,7 +10,7 @@
 namespace trove::cli {
 
 // What a word or a flag's value may be, for completion.
-enum class Expect { nothing, choice, kind, object, instance, secret, backup, file, project, field };
+enum class Expect { nothing, choice, kind, object, instance, secret, backup, git_source, file, project, field };
 
 struct Flag {
   std::string_view name = {};          // "output"
@@ -57,6 +57,9 @@ Try<int> run_leaks(Context&);
 Try<int> run_drift(Context&);
 Try<int> run_explain(Context&);
 Try<int> run_get(Context&);
+Try<int> run_git_status(Context&);
+Try<int> run_git_sync(Context&);
+Try<int> run_git_verify(Context&);
 Try<int> run_history(Context&);
 Try<int> run_plan(Context&);
 Try<int> run_restart(Context&);

@@ -41,6 +41,8 @@ std::shared_ptr<const Object> make_object(Resource resource) {
     object->spec = backup_spec(spec);
   else if (resource.kind == "Operation")
     object->spec = operation_spec(spec);
+  else if (resource.kind == "GitSource")
+    object->spec = git_source_spec(spec);
   for (const Reference& reference : references_of(resource))
     object->references.push_back({resource.metadata.project, reference.kind, reference.name});
   for (const OwnerReference& owner : resource.metadata.owner_references)

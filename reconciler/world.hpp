@@ -19,7 +19,7 @@
 namespace trove {
 
 using AnySpec = std::variant<std::monostate, DatabaseInstanceSpec, DatabaseSpec, UserSpec, VolumeSpec, SecretSpec,
-                             ConfigurationGroupSpec, BackupScheduleSpec, BackupSpec, OperationSpec>;
+                             ConfigurationGroupSpec, BackupScheduleSpec, BackupSpec, OperationSpec, GitSourceSpec>;
 const Common& common_of(const AnySpec& spec);
 
 struct Object {

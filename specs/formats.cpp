@@ -6,6 +6,7 @@
 #include "specs/core/time.hpp"
 #include "specs/core/utf8.hpp"
 #include "specs/decode_parts.hpp"
+#include "specs/git_url.hpp"
 #include "specs/schedule.hpp"
 
 namespace trove::decoding {
@@ -161,6 +162,17 @@ Complaint check_format(Format format, std::string_view text) {
           only(text, [](char c) { return is_letter(c) || is_digit(c) || c == '_' || c == '.' || c == '-'; }))
         return {};
       return complain(quote(text) + " may hold letters, digits, \"_\", \".\" and \"-\" only");
+    case Format::git_url: {
+      const auto url = parse_git_url(text);
+      return url ? Complaint{} : complain(url.error().message, url.error().hint);
+    }
+    case Format::git_ref: return complain(git_ref_complaint(text));
+    case Format::git_path: return complain(git_path_complaint(text));
+    case Format::git_commit:
+      if ((text.size() == 40 || text.size() == 64) &&
+          only(text, [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }))
+        return {};
+      return complain(quote(text) + " is not the whole name of a commit: 40 or 64 digits, as git rev-parse prints it");
     case Format::host_pattern: break;
   }
   const auto in_host = [](char c) {

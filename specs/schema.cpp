@@ -21,6 +21,7 @@ std::string_view pattern_of(Format format) {
     case Format::version: return "^[0-9]+(\\.[0-9]+)*$";
     case Format::parameter_name: return "^[a-zA-Z0-9_.-]+$";
     case Format::host_pattern: return "^[a-zA-Z0-9%_.:/-]+$";
+    case Format::git_commit: return "^([0-9a-f]{40}|[0-9a-f]{64})$";
     case Format::cidr: return "^[0-9a-fA-F:.]+/[0-9]{1,3}$";
     default: return {};
   }

@@ -60,6 +60,10 @@ constexpr Planned kPlanned[] = {
     {"Operation", "rebuildReplica"},
     {"Operation", "upgrade"},
     {"Operation", "fence"},
+    {"GitSource", "applyAs"},
+    {"GitSource", "report"},
+    {"GitSource", "decrypt"},
+    {"GitSource", "submodules"},
 };
 
 // The same thing under another name.
@@ -81,10 +85,15 @@ constexpr Renamed kRenamed[] = {
     {"BackupSchedule", "timezone", "timeZone"},
     {"ConfigurationGroup", "values", "parameters"},
     {"Secret", "stringData", "data"},
+    {"GitSource", "branch", "ref.branch"},
+    {"GitSource", "tag", "ref.tag"},
+    {"GitSource", "commit", "ref.commit"},
+    {"GitSource", "repository", "url"},
+    {"GitSource", "repoURL", "url"},
 };
 
 constexpr std::string_view kPlannedKinds[] = {
-    "Grant", "Restore", "BackupStorage", "GitSource", "MaintenanceWindow", "Policy", "DatastoreVersion", "Cluster"};
+    "Grant", "Restore", "BackupStorage", "MaintenanceWindow", "Policy", "DatastoreVersion", "Cluster"};
 
 }  // namespace
 

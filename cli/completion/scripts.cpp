@@ -49,6 +49,7 @@ void ask(Expect expect, const std::vector<std::string_view>& choices, Question& 
     case Expect::kind: case Expect::object: case Expect::field: question.kinds = true; break;
     case Expect::instance: question.names_of = "DatabaseInstance"; break;
     case Expect::secret: question.names_of = "Secret"; break;
+    case Expect::git_source: question.names_of = "GitSource"; break;
     case Expect::backup: question.names_of = "Backup"; break;
     case Expect::file: question.files = true; break;
     case Expect::project: question.projects = true; break;

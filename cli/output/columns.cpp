@@ -82,6 +82,19 @@ std::string password_source(const Value& object) {
 
 std::string operation_verb(const Value& object) { return object.at_path("spec.restart").is_map() ? "Restart" : "-"; }
 
+std::string git_ref(const Value& object) {
+  const Value& ref = object.at_path("spec.ref");
+  for (const char* what : {"branch", "tag", "commit"})
+    if (ref[what].is_string()) return short_commit(ref[what].text());
+  return "main";
+}
+
+std::string git_commit(const Value& object) {
+  return or_dash(short_commit(object.at_path("status.appliedCommit").text()));
+}
+
+std::string git_broken(const Value& object) { return std::to_string(object.at_path("status.brokenFiles").int_or(0)); }
+
 const std::vector<Column>& columns_for(const Kind& kind) {
   auto path = [](const char* title, std::string p, bool wide = false) {
     return Column{title, [p](const Value& o, Time) { return at(o, p); }, wide};
@@ -153,6 +166,10 @@ const std::vector<Column>& columns_for(const Kind& kind) {
       {"Operation",
        {path("INSTANCE", "spec.instanceRef.name"), with("VERB", operation_verb), path("PHASE", "status.phase"),
         path("REASON", "spec.reason", true)}},
+      {"GitSource",
+       {with("REF", git_ref), path("PATH", "spec.path"), with("COMMIT", git_commit), path("FILES", "status.files"),
+        path("OBJECTS", "status.objects"), with("BROKEN", git_broken), condition("READY", "Ready"),
+        with("STATUS", reason), path("URL", "spec.url", true), condition("SYNCED", "Synced", true)}},
   };
   static const std::vector<Column> plain = {condition("READY", "Ready"), with("STATUS", reason)};
   for (const auto& [name, columns] : all) {
@@ -173,6 +190,11 @@ std::string condition_status(const Value& object, std::string_view type) {
 std::string age_of(const Value& object, Time now) {
   auto made = parse_time(object.at_path("metadata.creationTimestamp").text());
   return made ? format_age(std::max(now - *made, Millis{0})) : "-";
+}
+
+std::string short_commit(const std::string& commit) {
+  const bool whole = commit.size() >= 40 && commit.find_first_not_of("0123456789abcdef") == std::string::npos;
+  return whole ? commit.substr(0, 7) : commit;
 }
 
 std::string human_bytes(int64_t bytes) {

@@ -26,6 +26,8 @@ std::string condition_status(const Value& object, std::string_view type);
 std::string age_of(const Value& object, Time now);
 // "12 KiB", "3.4 GiB"
 std::string human_bytes(int64_t bytes);
+// A whole commit by its first seven digits; anything else as it is.
+std::string short_commit(const std::string& commit);
 // "databaseinstance/orders-db" of any object
 std::string object_name(const Value& object);
 

@@ -65,6 +65,7 @@ http::Route Api::classify(const http::Request& request) const {
   if (request.path == "/guest/v1/report" || request.path == "/guest/v1/renew")
     return {.streams_body = !guest_of(request)};
   if (request.path == "/guest/v1/join") return {.streams_body = !options_.joins};
+  if (request.path.starts_with("/git/v1/hooks/")) return {.streams_body = !is_short_hook(request)};
   if (request.path.starts_with("/objects/")) return {.parks = true, .streams_body = true};
   return {.parks = request.parameter("watch") == "true", .streams_body = !tokens_.find(token)};
 }
@@ -117,6 +118,7 @@ Attempt<http::Response> Api::route(const http::Request& request, const http::Rea
   if (path == "/guest/v1/report") return when({"POST"}, [&] { return guest_report(request); });
   if (path == "/guest/v1/join" && options_.joins) return when({"POST"}, [&] { return guest_join(request); });
   if (path == "/guest/v1/renew" && options_.joins) return when({"POST"}, [&] { return guest_renew(request); });
+  if (path.starts_with("/git/v1/hooks/")) return when({"POST"}, [&] { return git_hook(request, !read); });
   if (path.starts_with("/objects/") && options_.object_store)
     return when({"GET", "PUT"}, [&] { return object(request, read); });
   if (path == "/metrics" || path == "/leaks" || path == "/openapi.json") {
@@ -196,6 +198,10 @@ Attempt<http::Response> Api::route_object(const Call& call, const Kind& kind, co
     return get(call, kind, name);
   }
   const std::string& what = parts[3];
+  if (what == "sync" && kind.name == "GitSource") {
+    if (auto allowed = need({"GET", "POST"}); !allowed) return tl::unexpected(allowed.error());
+    return git_sync(call, name);
+  }
   if (what == "reveal" && kind.name == "Secret") {
     if (auto allowed = need({"POST"}); !allowed) return tl::unexpected(allowed.error());
     return reveal(call, name);

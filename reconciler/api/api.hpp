@@ -23,6 +23,7 @@ inline constexpr size_t kDefaultPage = 500, kMaxPage = 1'000;
 inline constexpr size_t kMaxScan = 20'000;      // objects looked at for one page of a filtered list
 inline constexpr size_t kMaxApplyBytes = 32u << 20;
 inline constexpr size_t kMaxReportBytes = 1u << 20;
+inline constexpr size_t kMaxHookBytes = 1u << 20;
 inline constexpr Millis kDocumentWait{25'000};  // long poll of a guest
 inline constexpr Millis kBookmarkEvery{10'000};
 inline constexpr Millis kWatchWait{500};  // how soon a watch notices that the server stops
@@ -38,6 +39,7 @@ struct ApiOptions {
   ObjectStore* object_store = nullptr;  // null: /objects is not served here
   Joins* joins = nullptr;  // null: guests show bearer tokens; otherwise certificates, and nothing else is accepted
   LoopStatus& loop;
+  GitSync* git = nullptr;  // null: GitSources are stored, and nobody carries them out
   std::function<std::vector<CloudRequests>()> cloud_requests;  // for figures; may be empty
   std::string tokens;  // contents of the token file; see access.hpp
   std::string version;
@@ -106,6 +108,11 @@ class Api {
   Attempt<http::Response> guest_renew(const http::Request& request);
   Attempt<http::Response> guest_report(const http::Request& request);
   Attempt<http::Response> object(const http::Request& request, const http::Read& read);
+
+  // git.cpp
+  Attempt<http::Response> git_sync(const Call& call, const std::string& name);
+  Attempt<http::Response> git_hook(const http::Request& request, bool has_body);
+  static bool is_short_hook(const http::Request& request);
 
   // metrics.cpp, openapi.cpp
   Attempt<http::Response> healthz() const;

@@ -201,6 +201,25 @@ Attempt<http::Response> Api::openapi() const {
               .id = "reveal",
               .doc = "Shows the values of a Secret, and records who asked.",
               .answers = {{"200", "the values", "SecretData"}}});
+  add(paths, {.method = "get",
+              .path = kProject + "/gitsources/{name}/sync",
+              .id = "gitState",
+              .doc = "When a GitSource was and will be looked at.",
+              .answers = {{"200", "its state", "GitState"}}});
+  add(paths, {.method = "post",
+              .path = kProject + "/gitsources/{name}/sync",
+              .id = "gitSync",
+              .doc = "Fetches and applies now.",
+              .body = "GitConfirm",
+              .answers = {{"202", "its state", "GitState"}}});
+  add(paths, {.method = "post",
+              .path = "/git/v1/hooks/{project}/{name}",
+              .id = "gitHook",
+              .doc = "For Git servers: asks for a fetch. Signed as GitHub, Gitea or GitLab do it.",
+              .body = "GitHook",
+              .answers = {{"202", "a fetch was asked for", "GitHookResult"}},
+              .refusals = {"404", "413", "429"},
+              .open = true});
   for (std::string_view id : {"healthz", "readyz"})
     add(paths, {.method = "get",
                 .path = "/" + std::string(id),

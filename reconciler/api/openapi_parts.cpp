@@ -226,6 +226,10 @@ void add_schemas(Value& schemas) {
                                                          {"mark", text()},
                                                          {"since", time()},
                                                          {"removedAt?", time()}}))}}));
+  schemas.set("GitState", Value::map({{"type", "object"}}));
+  schemas.set("GitConfirm", object({{"confirm?", list_of(text("kind/name, or a commit"))}}));
+  schemas.set("GitHook", Value::map({{"type", "object"}}));
+  schemas.set("GitHookResult", object({{"result", text()}}));
   schemas.set("Drifts", object({{"items", list_of(object({{"project", text()},
                                                           {"kind", text()},
                                                           {"name", text()},

@@ -6,6 +6,7 @@
 #include <vector>
 #include "providers/guest/protocol.hpp"
 #include "providers/object_store.hpp"   // ObjectStore: what guests upload to
+#include "reconciler/api/refusal.hpp"
 #include "specs/resource.hpp"
 
 namespace trove {
@@ -34,6 +35,19 @@ class GuestHub {
   virtual Result<std::optional<guest::Document>> document(const std::string& server, const std::string& after, Millis wait) = 0;
   virtual Result<void> report(const std::string& server, guest::Report report) = 0;
   virtual void stop() = 0;   // wakes every waiting document()
+};
+
+// What carries out GitSources.
+class GitSync {
+ public:
+  virtual ~GitSync() = default;
+  // Fetches and applies now; `confirm`: objects ("database/orders") that may go, or a commit that may be followed. What
+  // state() said before.
+  virtual Attempt<Value> sync(const Key& key, const std::vector<std::string>& confirm) = 0;
+  // {lastAttempt, nextAttempt, attempts, running}: what changes too often for a status.
+  virtual Attempt<Value> state(const Key& key) = 0;
+  // A Git server's call, signed or not.
+  virtual Attempt<void> hook(const std::string& project, const std::string& name, const http::Request& request) = 0;
 };
 
 // Figures for /metrics, /healthz and `describe`.

@@ -17,6 +17,7 @@
 #include "reconciler/api/api.hpp"
 #include "reconciler/daemon/break_glass_timer.hpp"
 #include "reconciler/daemon/site.hpp"
+#include "reconciler/gitops/gitops.hpp"
 #include "reconciler/loop/runner.hpp"
 #include "reconciler/simulate/rehearse.hpp"
 #include "specs/core/log.hpp"
@@ -35,6 +36,7 @@ struct Options {
   std::string cloud = "local";
   SiteOptions site{.subnet = "127.77.0.0/16"};
   std::string tls_certificate, tls_key;
+  std::vector<std::string> git_allow;
   std::string log_format = "text", log_level = "info";
 };
 
@@ -97,6 +99,9 @@ int run(const Options& options) {
     return die(options.data,
                {Code::unavailable, std::strerror(errno), "give a directory that this user may write, with --data"});
 
+  auto allowed = gitops::Allowed::parse(options.git_allow);
+  if (!allowed) return die("--git-allow", allowed.error());
+
   auto store = open_sqlite_store(options.data + "/trove.db", clock);
   if (!store) return die("the store", store.error());
   auto sealer = Sealer::open(options.data + "/master.key", true, rng);
@@ -149,6 +154,17 @@ int run(const Options& options) {
     Loop loop(objects, (*site)->cloud(), *sealer, hub, executor, clock, rng, (*site)->loop_options());
     Applier applier(objects, *sealer, rng, clock);
     BreakGlassTimer break_glass(applier, clock);
+    gitops::Gitops repositories({.objects = objects,
+                                 .sealer = *sealer,
+                                 .rng = rng,
+                                 .clock = clock,
+                                 .process_clock = clock,
+                                 .apply = [&applier](const ApplyOrder& order) { return applier.apply(order); },
+                                 .members = [&applier](const std::string& project,
+                                                       const std::string& set) { return applier.members(project, set); },
+                                 .data = options.data + "/git",
+                                 .allowed = std::move(*allowed)});
+    if (auto loaded = repositories.load(); !loaded) return die("the repositories", loaded.error());
     Api service(ApiOptions{.objects = objects,
                            .applier = applier,
                            .sealer = *sealer,
@@ -159,11 +175,13 @@ int run(const Options& options) {
                            .object_store = (*site)->object_store(),
                            .joins = (*site)->joins(),
                            .loop = loop,
+                           .git = &repositories,
                            .cloud_requests = [&site = **site] { return site.requests(); },
                            .tokens = *tokens,
                            .version = kVersion});
     auto runner = Runner::start(loop, **store);
     if (!runner) return die("the loop", runner.error());
+    if (auto started = repositories.start(); !started) return die("the repositories", started.error());
     (*site)->on_change([&loop] { loop.cloud_changed(); });
     if (auto started = (*site)->start(service); !started) return die("the guests' door", started.error());
     api = &service;
@@ -181,6 +199,7 @@ int run(const Options& options) {
     notify_systemd("STOPPING=1");
     log::info("stopping", {{"signal", signal}});
     hub.stop();
+    repositories.stop();
     (*site)->stop();
     (*server)->stop();
     api = nullptr;
@@ -220,6 +239,9 @@ int main(int argc, char** argv) {
   app.add_option("--cloud", options.cloud, "Where servers are made")
       ->check(CLI::IsMember({"local", "openstack"}))
       ->capture_default_str();
+  app.add_option("--git-allow", options.git_allow,
+                 "Which repositories a GitSource may name: HOST, *.DOMAIN, HOST/PATH or, for file://, an absolute "
+                 "directory; may be repeated. Without it: none");
   app.add_option("--tls-certificate", options.tls_certificate, "PEM file");
   app.add_option("--tls-key", options.tls_key, "PEM file")->needs("--tls-certificate");
   app.add_option("--log-format", options.log_format, "text or json")

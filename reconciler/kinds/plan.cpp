@@ -21,6 +21,7 @@ constexpr std::array kPlanners = {
     Planner{"BackupSchedule", plan_backup_schedule},
     Planner{"Backup", plan_backup},
     Planner{"Operation", plan_operation},
+    Planner{"GitSource", plan_git_source},
 };
 
 }  // namespace

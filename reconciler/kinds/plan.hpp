@@ -127,6 +127,7 @@ Plan plan_configuration_group(const Object& object, const World& world);
 Plan plan_backup_schedule(const Object& object, const World& world);
 Plan plan_backup(const Object& object, const World& world);
 Plan plan_operation(const Object& object, const World& world);
+Plan plan_git_source(const Object& object, const World& world);
 
 // What several kinds ask of an instance.
 struct InstanceView {

@@ -12,6 +12,7 @@ const std::vector<Kind>& registry() {
   static const std::vector<Kind> kinds = {
       tables::database_instance(), tables::database(),        tables::user(),   tables::volume(),    tables::secret(),
       tables::configuration_group(), tables::backup_schedule(), tables::backup(), tables::operation(),
+      tables::git_source(),
   };
   return kinds;
 }

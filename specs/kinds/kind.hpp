@@ -32,6 +32,7 @@ enum class Format {
   version,      // digits and dots
   parameter_name,  // [a-zA-Z0-9_.-]+
   host_pattern,    // MariaDB's host part: % _ letters digits . : / -
+  git_url, git_ref, git_commit, git_path,  // specs/git_url.hpp
 };
 
 // What changing a field does (product.md 2.6), mildest first.

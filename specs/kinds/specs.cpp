@@ -237,4 +237,29 @@ OperationSpec operation_spec(const Value& value) {
   return out;
 }
 
+GitSourceSpec git_source_spec(const Value& value) {
+  const Reader spec("GitSource", value);
+  GitSourceSpec out;
+  spec.common(out);
+  out.url = spec.text("url");
+  const Reader ref = spec.object("ref");
+  out.branch = ref.text("branch");
+  out.tag = ref.text("tag");
+  out.commit = ref.text("commit");
+  if (out.branch.empty() && out.tag.empty() && out.commit.empty()) out.branch = "main";
+  out.path = spec.text("path");
+  while (out.path.ends_with('/')) out.path.pop_back();
+  if (out.path == ".") out.path.clear();
+  out.interval = spec.duration("interval");
+  out.secret = spec.reference("secretRef");
+  out.webhook_secret = spec.object("webhook").reference("secretRef");
+  out.verify = spec.has("verify");
+  out.keys_secret = spec.object("verify").reference("keysRef");
+  const Reader prune = spec.object("prune");
+  out.prune = prune.boolean("enabled");
+  out.refuse_empty = prune.boolean("refuseEmpty");
+  out.max_delete = prune.integer("maxDelete");
+  return out;
+}
+
 }  // namespace trove

@@ -93,6 +93,16 @@ struct OperationSpec : Common {
   std::string reason;
   Millis ttl{0};
 };
+struct GitSourceSpec : Common {
+  std::string url;
+  std::string branch, tag, commit;                  // one of them is set
+  std::string path;                                 // "" = the whole repository; no "/" at either end
+  Millis interval{0};
+  std::string secret, webhook_secret, keys_secret;  // names of Secrets; "" = none
+  bool verify = false;
+  bool prune = false, refuse_empty = true;
+  int64_t max_delete = 0;
+};
 
 DatabaseInstanceSpec database_instance_spec(const Value& spec);
 DatabaseSpec database_spec(const Value& spec, std::string_view metadata_name);
@@ -103,5 +113,6 @@ ConfigurationGroupSpec configuration_group_spec(const Value& spec);
 BackupScheduleSpec backup_schedule_spec(const Value& spec);
 BackupSpec backup_spec(const Value& spec);
 OperationSpec operation_spec(const Value& spec);
+GitSourceSpec git_source_spec(const Value& spec);
 
 }  // namespace trove

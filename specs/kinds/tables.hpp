@@ -17,6 +17,7 @@ Kind configuration_group();
 Kind backup_schedule();
 Kind backup();
 Kind operation();
+Kind git_source();
 
 // The common block, last in every table. `default_deletion` is JSON text.
 void add_common_block(std::vector<Field>& fields, std::string_view default_deletion);

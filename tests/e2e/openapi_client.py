@@ -176,7 +176,13 @@ def main():
     # The example of the document itself, as JSON; then YAML.
     example = document.operations["apply"][2]["requestBody"]["content"]["application/json"]["example"]
     document.call("apply", here, {"dryRun": "server"}, body=example, expected=200)
-    document.call("plan", here, body=example, expected=200)
+    document.call("plan", here, {"dryRun": "server"}, body=example, expected=200)
+    kept = document.call("plan", here, body=example, expected=201)[2]
+    document.call("getPlan", dict(here, plan=kept["id"]), expected=200)
+    document.call("applyPlan", dict(here, plan=kept["id"]), expected=200)
+    document.call("applyPlan", dict(here, plan=kept["id"]), expected=409)
+    document.call("drift", here, expected=200)
+    document.call("driftOfAll", expected=200)
     document.call("apply", here, body=example, expected=200)
     name = example["documents"][0]["object"]["metadata"]["name"]
     _, headers, volume = document.call("getVolume", there(name), expected=200)
@@ -185,7 +191,7 @@ def main():
         "spec: {size: 1}\n" for n in range(5))
     result = document.call("apply", here, body=yaml, content="application/yaml", expected=200)[2]
     expect([one["result"] for one in result["results"]] == ["created"] * 5, "five volumes were to be created")
-    plan = document.call("plan", here, body={"remove": [{"kind": "Volume", "name": "v0"}]}, expected=200)[2]
+    plan = document.call("plan", here, body={"remove": [{"kind": "Volume", "name": "v0"}]}, expected=201)[2]
     expect(plan["objects"][0]["op"] in ("forget", "delete"), "a plan tells of a removal")
 
     # Put: new, with the right ETag, with a stale one, where it must not exist.
@@ -258,6 +264,7 @@ def check_routes(document):
         described.setdefault(path, set()).add(method.upper())
     for path, methods in described.items():
         url = path.replace("{project}", "default").replace("{name}", "nobody-has-this")
+        url = url.replace("{plan}", "pl-00000000")
         connection, answer = send("trace", url)
         answer.read()
         connection.close()

@@ -46,15 +46,23 @@ std::string trimmed(std::string text) {
   return text;
 }
 
-System::System() {
-  // Tests of one machine may run side by side, each with loopback addresses of its own.
+// Tests of one machine may run side by side, each with loopback addresses of its own.
+static std::string next_subnet() {
   static std::atomic<int> count{0};
-  subnet_ = "127." + std::to_string(100 + (::getpid() * 3 + count++) % 120) + ".";
-  cloud_ = {"--subnet", subnet_ + "0.0/16"};
-  start();
+  return "127." + std::to_string(100 + (::getpid() * 3 + count++) % 120) + ".";
 }
 
-System::System(std::vector<std::string> cloud) : subnet_("no local cloud"), cloud_(std::move(cloud)) { start(); }
+System::System() : System(std::vector<std::string>{}, true) {}
+
+System::System(std::vector<std::string> cloud) : System(std::move(cloud), false) {}
+
+System::System(std::vector<std::string> arguments, bool local) : subnet_("no local cloud"), cloud_(std::move(arguments)) {
+  if (local) {
+    subnet_ = next_subnet();
+    cloud_.insert(cloud_.end(), {"--subnet", subnet_ + "0.0/16"});
+  }
+  start();
+}
 
 System::~System() {
   try {

@@ -15,6 +15,7 @@ class System {
  public:
   System();  // over the local cloud
   explicit System(std::vector<std::string> cloud);  // arguments of troved: "--cloud", "openstack", …
+  System(std::vector<std::string> arguments, bool local);  // local: over the local cloud, with these besides
   ~System();
   void start(const std::string& listen = "127.0.0.1:0");  // troved; waits until it is ready
   void stop();                                            // SIGTERM
