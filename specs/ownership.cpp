@@ -274,9 +274,9 @@ class Merge {
     set_at(new_, pointer, value);
   }
 
-  // A field that a break-glass edit took: its owners' wishes are noted for when that ends.
+  // A field that a break-glass edit took: its owners' wishes are noted for when that ends, however much they insist.
   bool hold(const std::string& pointer, const Value& value, int line) {
-    if (taking_ != Taking::refuse || who_.until.set()) return false;
+    if (taking_ == Taking::replace || who_.until.set()) return false;
     for (FieldOwner& owner : out_.ownership.owners) {
       auto taken = owner.displaced.find(pointer);
       if (!owner.until.set() || taken == owner.displaced.end() || owner.manager == who_.manager) continue;

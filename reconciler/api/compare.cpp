@@ -163,7 +163,8 @@ Applied Applier::compare(Draft& draft, size_t i, const Resource* current, Snapsh
   const Ownership before = snapshot.fields_of(*current);
   Ownership& owners = draft.owners[i];
   if (!order.set.name.empty() && owners.set != order.set.name) {
-    if (!owners.set.empty() && !order.force_conflicts) {
+    const bool may_move = order.force_conflicts && !order.set.name.starts_with("git:");  // two sources would take turns
+    if (!owners.set.empty() && !may_move) {
       Problem problem;
       problem.code = Code::conflict;
       problem.message = to_string(wanted.key()) + " is in the set " + printable(owners.set);

@@ -143,10 +143,10 @@ TEST_CASE("a break-glass edit holds against the owner, and gives back when it en
   CHECK(broken.resource.spec["flavor"].text() == "db.large");
   CHECK(next_break_glass_end(broken.ownership) == Time{10'000});
 
-  // Git goes on applying; its wish is kept for later.
+  // Git goes on applying, and insists; its wish is kept for later.
   const std::string medium = "  datastore: {type: mariadb}\n  flavor: db.medium\n  volume: {size: 5}\n";
   const Merged meanwhile = merge_apply(instance_kind(), broken.resource, broken.ownership, instance(medium),
-                                       owner("git:shop"), Taking::refuse);
+                                       owner("git:shop"), Taking::force);
   CHECK(meanwhile.conflicts.empty());
   CHECK(meanwhile.held == std::vector<std::string>{"/spec/flavor"});
   CHECK(meanwhile.resource.spec["flavor"].text() == "db.large");
