@@ -27,7 +27,7 @@ Value step_to_value(const PreviewStep& step, int64_t number, const Durations& du
 }
 
 // Flavors that instances among `keys` name.
-std::set<std::string> flavors_of(const World& world, const std::set<Key>& keys) {
+std::set<std::string> flavors_of(const World& world, const std::vector<Key>& keys) {
   std::set<std::string> out;
   for (const Key& key : keys)
     if (const Object* object = world.find(key); object && key.kind == "DatabaseInstance" && !object->deleting())
@@ -35,10 +35,10 @@ std::set<std::string> flavors_of(const World& world, const std::set<Key>& keys) 
   return out;
 }
 
-Value planned(World world, const std::set<Key>& keys, const Durations& durations, Value plan) {
+Value planned(World world, const std::vector<Key>& keys, const Durations& durations, Value plan) {
   const std::set<std::string> flavors = flavors_of(world, keys);
   const std::shared_ptr<const Inventory> cloud = world.inventory;
-  const Preview ahead = preview(std::move(world), {keys.begin(), keys.end()});
+  const Preview ahead = preview(std::move(world), keys);
   Value checks = checks_of(ahead.needs, flavors, *cloud);
   Value actions = Value::list();
   int64_t number = 0;
@@ -204,7 +204,7 @@ Value Loop::plan_to_json(const std::string& project, World world, const Duration
   for (const Key& key : keys)
     for (const Key& affected : world.affected_by(key)) start.insert(affected);
   plan.set("facts", std::move(facts));
-  return planned(std::move(world), start, durations, std::move(plan));
+  return planned(std::move(world), {start.begin(), start.end()}, durations, std::move(plan));
 }
 
 Result<Value> Loop::plan_of(const Key& key) {
@@ -218,7 +218,7 @@ Result<Value> Loop::plan_of(const Key& key) {
                            {"object", to_string(key)},
                            {"revision", std::to_string(objects_.store().revision())},
                            {"observedAt", format_time(world.inventory->as_of)}});
-  return planned(std::move(world), {keys.begin(), keys.end()}, durations, std::move(plan));
+  return planned(std::move(world), keys, durations, std::move(plan));
 }
 
 }  // namespace trove
