@@ -129,6 +129,7 @@ std::string_view action_name(const CloudAction& action) {
                         [](const CreatePort&) { return "neutron.port.create"; },
                         [](const UpdatePort&) { return "neutron.port.update"; },
                         [](const DeletePort&) { return "neutron.port.delete"; },
+                        [](const DeleteAddress&) { return "neutron.floatingip.delete"; },
                         [](const CreateVolume&) { return "cinder.volume.create"; },
                         [](const ExtendVolume&) { return "cinder.volume.extend"; },
                         [](const DeleteVolume&) { return "cinder.volume.delete"; },
@@ -147,19 +148,25 @@ std::string_view action_name(const CloudAction& action) {
 
 std::string describe(const CloudAction& action) {
   const auto gib = [](int64_t size) { return std::to_string(size) + " GiB"; };
+  const auto access = [](const auto& a) {
+    return ", open to " + cidrs_text(a.allowed_cidrs) + (a.is_public ? ", with a public address" : "");
+  };
+  const auto zone = [](const auto& a) { return a.zone.empty() ? "" : ", zone " + a.zone; };
   return std::visit(
       Overloaded{
-          [](const CreatePort& a) { return "port " + a.name + ", open to " + cidrs_text(a.allowed_cidrs); },
-          [](const UpdatePort& a) { return "port " + a.id + ", open to " + cidrs_text(a.allowed_cidrs); },
+          [&](const CreatePort& a) { return "port " + a.name + access(a); },
+          [&](const UpdatePort& a) { return "port " + a.id + access(a); },
           [](const DeletePort& a) { return "port " + a.id; },
+          [](const DeleteAddress& a) { return "floating IP " + a.id; },
           [&](const CreateVolume& a) {
-            return "volume " + a.name + ", " + gib(a.size_gib) + (a.type.empty() ? "" : ", type " + a.type);
+            return "volume " + a.name + ", " + gib(a.size_gib) + (a.type.empty() ? "" : ", type " + a.type) + zone(a);
           },
           [&](const ExtendVolume& a) { return "volume " + a.id + ", " + gib(a.from_gib) + " to " + gib(a.to_gib); },
           [](const DeleteVolume& a) { return "volume " + a.id; },
-          [](const CreateServer& a) {
+          [&](const CreateServer& a) {
             return a.name + ", flavor " + a.flavor + ", " + a.datastore + (a.version.empty() ? "" : " " + a.version) +
-                   ", port " + or_else(a.port_id, "none") + ", volume " + or_else(a.volume_id, "none");
+                   ", port " + or_else(a.port_id, "none") + ", volume " + or_else(a.volume_id, "none") +
+                   zone(a);
           },
           [](const StartServer& a) { return "server " + a.id; },
           [](const ResizeServer& a) { return "server " + a.id + ", flavor " + a.from_flavor + " to " + a.to_flavor; },

@@ -50,6 +50,12 @@ struct Port {
   std::string address;
   std::vector<std::string> allowed_cidrs;       // sorted
   std::string device_id;                        // server id; "" = unused
+  std::string public_address = {};              // by which it is reached from outside; "" = it is not
+};
+// A floating IP that carries our mark and is no port's: the port that it was made for was taken away.
+struct StrayAddress {
+  std::string id, name;                         // name: the address itself
+  Token token;                                  // of the port
 };
 struct CloudVolume {
   std::string id, name;
@@ -84,6 +90,13 @@ struct Flavor {
   int64_t ram_mib = 0;
   int vcpus = 1;
 };
+// What the project may have of something. most: -1 = as much as there is.
+struct Quota {
+  int64_t used = 0, most = -1;
+};
+struct Limits {                  // nullopt: not known
+  std::optional<Quota> instances, cores, ram_mib, volumes, gigabytes;
+};
 std::string_view to_string(Server::Status status);       // Nova's words: BUILD ACTIVE SHUTOFF …
 std::string_view to_string(CloudVolume::Status status);  // Cinder's words: creating available in-use …
 
@@ -104,8 +117,10 @@ struct Inventory {
   std::vector<Server> servers;
   std::vector<CloudVolume> volumes;
   std::vector<Port> ports;
+  std::vector<StrayAddress> strays;  // known when the ports are
   std::vector<StoredObject> objects;
   std::vector<Flavor> flavors;
+  Limits limits;                 // as they were within the last minutes
   std::vector<Sought> absent;    // of what was sought: looked up and not there; what was found is in the lists
   std::string trouble;           // why something is unknown, for conditions; stable text
 };
@@ -114,13 +129,14 @@ struct Inventory {
 void answer_from_lists(Inventory& seen, const std::vector<Sought>& sought);
 
 // ---- Actions. Plain data, comparable, printable by describe(); no secret is ever inside. -----------------------------
-struct CreatePort    { Token token; std::string project, name; std::vector<std::string> allowed_cidrs; };
-struct UpdatePort    { Token token; std::string id; std::vector<std::string> allowed_cidrs; };
+struct CreatePort    { Token token; std::string project, name; std::vector<std::string> allowed_cidrs; bool is_public = false; };
+struct UpdatePort    { Token token; std::string id; std::vector<std::string> allowed_cidrs; bool is_public = false; };
 struct DeletePort    { Token token; std::string id; };
-struct CreateVolume  { Token token; std::string project, name; int64_t size_gib = 0; std::string type; };
+struct DeleteAddress { Token token; std::string id; };
+struct CreateVolume  { Token token; std::string project, name; int64_t size_gib = 0; std::string type, zone = {}; };
 struct ExtendVolume  { Token token; std::string id; int64_t from_gib = 0, to_gib = 0; };
 struct DeleteVolume  { Token token; std::string id; };
-struct CreateServer  { Token token; std::string project, name, flavor, datastore, version, port_id, volume_id; };
+struct CreateServer  { Token token; std::string project, name, flavor, datastore, version, port_id, volume_id, zone = {}; };
 struct StartServer   { Token token; std::string id; };
 struct ResizeServer  { Token token; std::string id, from_flavor, to_flavor; };
 struct ConfirmResize { Token token; std::string id; };
@@ -130,8 +146,8 @@ struct DetachVolume  { Token token; std::string id, server_id; };
 struct DeleteStoredObject { std::string key; };
 // Reads: who did what to the server, by the cloud's own record. `path` and `actual` are what the asker wants to know of.
 struct ExplainServer { Token token; std::string id, path, actual; };
-using CloudAction = std::variant<CreatePort, UpdatePort, DeletePort, CreateVolume, ExtendVolume, DeleteVolume, CreateServer,
-                                 StartServer, ResizeServer, ConfirmResize, DeleteServer, AttachVolume, DetachVolume,
+using CloudAction = std::variant<CreatePort, UpdatePort, DeletePort, DeleteAddress, CreateVolume, ExtendVolume,
+                                 DeleteVolume, CreateServer, StartServer, ResizeServer, ConfirmResize, DeleteServer, AttachVolume, DetachVolume,
                                  DeleteStoredObject, ExplainServer>;
 std::string_view action_name(const CloudAction& action);     // "nova.server.create" "cinder.volume.extend" …
 std::string describe(const CloudAction& action);             // "orders-db-0 flavor db.small, port …": for people

@@ -73,7 +73,7 @@ struct Gone {
 // Something in the cloud that carries our mark, and of whose owner there is no record, neither alive nor deleted: the
 // store was lost or set back, or another control plane works in the same project.
 struct Leak {
-  enum class What { server, volume, port } what = What::server;
+  enum class What { server, volume, port, address } what = What::server;
   std::string id, name;
   Token token;
   Time since;  // steady: when it was first seen to be one

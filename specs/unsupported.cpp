@@ -12,7 +12,6 @@ struct Planned {
 };
 constexpr Planned kPlanned[] = {
     {"DatabaseInstance", "autoGrow"},
-    {"DatabaseInstance", "availabilityZone"},
     {"DatabaseInstance", "region"},
     {"DatabaseInstance", "locality"},
     {"DatabaseInstance", "networks"},
@@ -24,7 +23,6 @@ constexpr Planned kPlanned[] = {
     {"DatabaseInstance", "replication"},
     {"DatabaseInstance", "securityGroups"},
     {"DatabaseInstance", "tls"},
-    {"DatabaseInstance", "access.public"},
     {"DatabaseInstance", "maintenance.windows"},
     {"DatabaseInstance", "bootstrapFrom.instanceRef"},
     {"DatabaseInstance", "bootstrapFrom.targetTime"},
@@ -38,7 +36,6 @@ constexpr Planned kPlanned[] = {
     {"User", "password.externalRef"},
     {"Volume", "import"},
     {"Volume", "autoGrow"},
-    {"Volume", "availabilityZone"},
     {"Secret", "barbican"},
     {"Secret", "vault"},
     {"BackupSchedule", "type"},

@@ -126,6 +126,31 @@ void render_actions(const Value& plan, const PlanView& view, std::string& out) {
   }
 }
 
+// "Checks  quota ok (cores 12 → 24 of 64) · flavor NOT ok (this cloud has no flavor db.smal …)": a check once, with all
+// that was found.
+void render_checks(const Value& plan, const PlanView& view, std::string& out) {
+  struct Found {
+    std::string check, messages;
+    bool failed = false, doubtful = false;
+  };
+  std::vector<Found> all;
+  for (const Value& entry : plan["checks"].items()) {
+    const std::string name = printable(entry["check"].text(), 40);
+    auto found = std::find_if(all.begin(), all.end(), [&](const Found& one) { return one.check == name; });
+    if (found == all.end()) found = all.insert(all.end(), {name, "", false, false});
+    found->messages += (found->messages.empty() ? "" : ", ") + printable(entry["message"].text(), 400);
+    found->failed = found->failed || (entry["ok"].is_bool() && !entry["ok"].bool_or(true));
+    found->doubtful = found->doubtful || !entry["ok"].is_bool();
+  }
+  std::string line;
+  for (const Found& one : all) {
+    // What is not known says so itself.
+    const std::string state = one.failed ? view.style.bad("NOT ok ") : one.doubtful ? "" : view.style.good("ok ");
+    line += (line.empty() ? "" : " · ") + one.check + ' ' + state + "(" + one.messages + ")";
+  }
+  if (!line.empty()) out += "\n" + view.style.strong("Checks") + "  " + line + '\n';
+}
+
 void render_waiting(const Value& plan, const PlanView& view, std::string& out) {
   const auto& waiting = plan["waiting"].items();
   if (waiting.empty()) return;
@@ -178,6 +203,7 @@ std::string render_plan(const Value& plan, const PlanView& view) {
   if (const auto& list = plan["actions"].items();
       !list.empty() && std::none_of(list.begin(), list.end(), [](const Value& a) { return a["expected"].is_map(); }))
     out += "How long these take here: no history yet.\n";
+  render_checks(plan, view, out);
   render_waiting(plan, view, out);
   if (!plan["complete"].bool_or(true)) {
     out += "\nThe plan stops early: some facts are not known yet" +

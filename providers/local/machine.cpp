@@ -114,6 +114,7 @@ Inventory Machine::observe(const std::vector<Sought>& sought) {
     auto flavors = state_.flavors();
     if (!flavors) trouble.push_back(flavors.error().message);
     seen.flavors = flavors ? std::move(*flavors) : built_in_flavors();
+    seen.limits = {Quota{}, Quota{}, Quota{}, Quota{}, Quota{}};  // nobody counts here
     state_.sweep();
   }
   auto objects = objects_.list();

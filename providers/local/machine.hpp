@@ -43,6 +43,7 @@ class Machine final : public LocalCloud {
   Result<Outcome> run(const CreatePort& action);
   Result<Outcome> run(const UpdatePort& action);
   Result<Outcome> run(const DeletePort& action);
+  Result<Outcome> run(const DeleteAddress& action) { return Outcome{action.id, {}}; }  // there are none
   Result<Outcome> run(const CreateVolume& action);
   Result<Outcome> run(const ExtendVolume& action);
   Result<Outcome> run(const DeleteVolume& action);
@@ -56,6 +57,9 @@ class Machine final : public LocalCloud {
   Result<Outcome> run(const DeleteStoredObject& action);
   Result<Outcome> run(const ExplainServer&) { return Outcome{}; }  // nobody is recorded here
 
+  static tl::unexpected<Error> no_zone(const std::string& zone) {
+    return fail(Code::invalid, "Availability zone '" + zone + "' is invalid: this machine has none");
+  }
   Result<void> check_space() const;                                 // no_space
   Result<int64_t> ram_of(const std::string& flavor);                // invalid: no such flavor. Needs a Lock
   // What of a server that is no more may still run on its volume or address. Ending it spares tokens that a present

@@ -56,6 +56,11 @@ Result<Outcome> Machine::run(const UpdatePort& action) {
   PortRecord record = **found;
   record.port.allowed_cidrs = sorted(action.allowed_cidrs);
   if (auto done = state_.put(record); !done) return tl::unexpected(done.error());
+  if (action.is_public)
+    return tl::unexpected(Error{Code::invalid,
+                                "this machine has no addresses that are reached from outside (access.public)",
+                                "set access.public to false; access.allowedCidrs says who may connect",
+                                {}});
   return Outcome{action.id, {}};
 }
 

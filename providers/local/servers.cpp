@@ -36,6 +36,7 @@ std::string Machine::guest_json(const ServerRecord& record) const {
 Result<Machine::Reservation> Machine::reserve(const CreateServer& action, const std::string& id) {
   auto lock = state_.write_lock();
   if (!lock) return tl::unexpected(lock.error());
+  if (!action.zone.empty()) return no_zone(action.zone);
   if (auto ram = ram_of(action.flavor); !ram) return tl::unexpected(ram.error());
   const auto servers = state_.all_servers();
   // One that cannot be read could carry this token, or have this volume.

@@ -17,6 +17,7 @@ Error attached(const std::string& volume, const std::string& server) {
 Result<Outcome> Machine::run(const CreateVolume& action) {
   if (action.size_gib < 1)
     return fail(Code::invalid, "InvalidInput: Volume size must be an integer and greater than 0");
+  if (!action.zone.empty()) return no_zone(action.zone);
   if (auto space = check_space(); !space) return tl::unexpected(space.error());
   auto lock = state_.write_lock();
   if (!lock) return tl::unexpected(lock.error());

@@ -16,6 +16,7 @@ std::vector<Service> services_of(const CloudAction& action) {
                              [](const DeletePort&) {
                                return std::vector{S::network, S::compute};
                              },
+                             [](const DeleteAddress&) { return std::vector{S::network}; },
                              [](const CreateVolume&) { return std::vector{S::volume}; },
                              [](const ExtendVolume&) { return std::vector{S::volume}; },
                              [](const DeleteVolume&) { return std::vector{S::volume}; },
@@ -40,7 +41,7 @@ Failure refused(Service service, Code code, std::string message, std::string hin
 
 Openstack::Openstack(Options options)
     : options_(Options{std::move(options.config), std::move(options.network), std::move(options.images),
-                       std::move(options.availability_zone), std::move(options.key_pair), std::move(options.container),
+                       std::move(options.availability_zone), std::move(options.external_network), std::move(options.key_pair), std::move(options.container),
                        std::move(options.object_key), std::move(options.guest_endpoint), std::move(options.guest_ca),
                        options.full_period, options.clock, options.rng, nullptr}),
       transport_(options.transport ? std::move(options.transport) : make_transport(options_.config.ca_file)),
@@ -51,9 +52,11 @@ Result<Outcome> Openstack::perform(const CloudAction& action) {
   for (Service service : services_of(action))
     if (auto known = ready(service); !known) return tl::unexpected(with_request(known.error()));
   // Before and after: an observation that overlaps with it in any way is followed by a full one.
-  ++performed_;
+  const bool access = std::holds_alternative<CreatePort>(action) || std::holds_alternative<UpdatePort>(action) ||
+                      std::holds_alternative<DeletePort>(action) || std::holds_alternative<DeleteAddress>(action);
+  ++performed_, access_performed_ += access;
   auto done = std::visit([this](const auto& a) { return run(a); }, action);
-  ++performed_;
+  ++performed_, access_performed_ += access;
   if (!done) return tl::unexpected(with_request(done.error()));
   return std::move(*done);
 }

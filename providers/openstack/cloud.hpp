@@ -37,6 +37,7 @@ class Openstack final : public OpenStackCloud {
   Answered<Outcome> run(const CreatePort& action);
   Answered<Outcome> run(const UpdatePort& action);
   Answered<Outcome> run(const DeletePort& action);
+  Answered<Outcome> run(const DeleteAddress& action);
   Answered<Outcome> run(const CreateVolume& action);
   Answered<Outcome> run(const ExtendVolume& action);
   Answered<Outcome> run(const DeleteVolume& action);
@@ -74,7 +75,14 @@ class Openstack final : public OpenStackCloud {
                            const std::vector<std::string>& cidrs, std::string& request_id);
   Answered<std::vector<SecurityGroup>> groups_of(const Token& token);
   Answered<std::vector<PortSeen>> ports_of(const Token& token);
+  Answered<std::vector<FloatingSeen>> addresses_of(const Token& token);
+  // The port with a floating IP of its own, or without any.
+  Answered<void> give_address(const Token& token, const std::string& port_id, bool wanted, std::string& request_id);
+  Answered<void> drop_addresses(const std::vector<FloatingSeen>& addresses);
   Answered<void> ensure_container();
+  const std::string& zone_for(const std::string& asked) const {
+    return asked.empty() ? options_.availability_zone : asked;
+  }
 
   // observe.cpp
   struct Seen;
@@ -93,7 +101,9 @@ class Openstack final : public OpenStackCloud {
   void look_for(const Sought& wanted, Seen& seen);
   static std::string sought_path(const Sought& wanted);
   static void join(Inventory& inventory);
+  void join_addresses(Inventory& inventory) const;
   void read_objects(const std::function<void(const Failure&)>& trouble);
+  void read_limits(bool touched);
 
   const Options options_;
   const std::unique_ptr<Transport> transport_;
@@ -106,15 +116,19 @@ class Openstack final : public OpenStackCloud {
   std::map<std::string, std::string> ids_;  // "glance mariadb-image" to an id
   std::string object_base_;  // of the object store; "" = the container has not been seen yet
 
-  std::atomic<uint64_t> performed_{0};
+  std::atomic<uint64_t> performed_{0}, access_performed_{0};  // access: of ports, groups and floating IPs
   // One observation at a time, requests included; guards what follows.
   std::mutex observing_;
   Kept<Server> servers_;
   Kept<CloudVolume> volumes_;
   Kept<PortSeen> ports_;
   Kept<SecurityGroup> groups_;
+  Kept<FloatingSeen> floatings_;
   Kept<StoredObject> objects_;
-  uint64_t performed_before_ = 0;
+  Limits limits_;
+  std::optional<Millis> limits_at_;
+  bool limits_doubtful_ = false;  // we used some since, or could not read them
+  uint64_t performed_before_ = 0, access_before_ = 0;
   bool in_flight_ = true;
 };
 

@@ -8,6 +8,7 @@ namespace {
 constexpr size_t kMostSought = 200;  // of one observation; the others stay unknown until the next
 
 constexpr Millis kOverlap{300'000};
+constexpr Millis kLimitsLast{600'000}, kLimitsTouched{60'000};  // how often they are read
 
 // Does anything of ours change by itself right now?
 bool moves(const Inventory& inventory) {
@@ -146,7 +147,7 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
   Seen seen;
   Inventory& inventory = seen.inventory;
   inventory.as_of = clock_.wall();
-  const uint64_t performed = performed_;
+  const uint64_t performed = performed_, access = access_performed_;
   const bool touched = performed != performed_before_;
   // Lists of changes do not tell what is gone.
   const bool full = touched || in_flight_ || !sought.empty();
@@ -179,12 +180,24 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
             if (port) things[port->port.id] = std::move(*port);
             return port.has_value();
           });
-  if (touched || !groups_.whole || clock_.monotonic() - groups_.full_at >= options_.full_period)
+  const auto due = [&](const auto& kept) {
+    return access != access_before_ || !kept.whole || clock_.monotonic() - kept.full_at >= options_.full_period;
+  };
+  if (due(groups_))
     refresh(groups_, {Service::network, "/security-groups", "security_groups", ""}, "", true, seen,
             [](const Value& json, auto& things) {
               auto group = group_of(json);
               if (group) things[group->id] = std::move(*group);
               return group.has_value();
+            });
+  if (options_.external_network.empty())
+    floatings_.whole = true;  // none is made; what somebody made without us is no business of ours
+  else if (due(floatings_))
+    refresh(floatings_, {Service::network, "/floatingips", "floatingips", ""}, "", true, seen,
+            [](const Value& json, auto& things) {
+              auto floating = floating_of(json);
+              if (floating) things[floating->id] = std::move(*floating);
+              return floating.has_value();
             });
   // Guests write objects without our knowing.
   read_objects([&](const Failure& failure) { seen.trouble(failure); });
@@ -192,7 +205,10 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
     for (FlavorSeen& flavor : *known) inventory.flavors.push_back(std::move(flavor.flavor));
   else
     seen.trouble(known.error());
+  read_limits(touched);
+  inventory.limits = limits_;
   performed_before_ = performed;
+  access_before_ = access;
 
   const auto give = [](const auto& kept, bool& known, auto& list) {
     if (!(known = kept.whole)) return;
@@ -203,7 +219,7 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
   give(objects_, inventory.objects_known, inventory.objects);
   give(ports_, inventory.ports_known, seen.ports);
   // Who may come in is a part of what a port is.
-  if (!groups_.whole) inventory.ports_known = false, seen.ports.clear();
+  if (!groups_.whole || !floatings_.whole) inventory.ports_known = false, seen.ports.clear();
 
   for (size_t i = 0; i < sought.size() && i < kMostSought; ++i) look_for(sought[i], seen);
 
@@ -212,11 +228,43 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
       port.port.allowed_cidrs = allowed_by(port, groups_.things);
       inventory.ports.push_back(std::move(port.port));
     }
+  join_addresses(inventory);
   join(inventory);
   in_flight_ = moves(inventory);
   for (const std::string& trouble : seen.troubles)
     inventory.trouble += (inventory.trouble.empty() ? "" : "; ") + trouble;
   return std::move(inventory);
+}
+
+// An address is a port's by the port's own token; one that somebody else gave it is theirs.
+void Openstack::join_addresses(Inventory& inventory) const {
+  if (!inventory.ports_known) return;
+  for (const auto& [id, floating] : floatings_.things) {
+    if (floating.token.uid.empty()) continue;
+    bool used = false;
+    for (Port& port : inventory.ports) {
+      if (port.token != floating.token) continue;
+      used = true;
+      if (floating.port_id == port.id) port.public_address = floating.address;
+    }
+    if (!used) inventory.strays.push_back({floating.id, floating.address, floating.token});
+  }
+}
+
+// How much of the quotas is used changes mostly by what we do. What cannot be read is not known, and nothing waits for it.
+void Openstack::read_limits(bool touched) {
+  limits_doubtful_ = limits_doubtful_ || touched;
+  const Millis now = clock_.monotonic();
+  if (limits_at_ && now - *limits_at_ < (limits_doubtful_ ? kLimitsTouched : kLimitsLast)) return;
+  limits_at_ = now;
+  limits_ = {};
+  limits_doubtful_ = false;
+  for (Service service : {Service::compute, Service::volume}) {
+    if (!ready(service)) continue;
+    auto reply = get(service, "/limits");
+    if (reply) add_limits(reply->body["limits"]["absolute"], limits_);
+    limits_doubtful_ = limits_doubtful_ || !reply;
+  }
 }
 
 // Nova does not say which port a server has, and names its volumes without saying whose they are.

@@ -20,7 +20,8 @@ struct Options {
   std::string network;
   // What servers boot from: for "mariadb 10.11", else for "mariadb", else for "".
   std::map<std::string, std::string> images;
-  std::string availability_zone;  // "" = the cloud's choice; for servers and volumes
+  std::string availability_zone;  // of servers and volumes that name none; "" = the cloud's choice
+  std::string external_network;   // by name or id: where floating IPs come from; "" = there are none
   std::string key_pair;           // "" = none
   std::string container = "trove-backups";
   Secret object_key;  // signs the URLs of objects

@@ -116,6 +116,68 @@ Openstack::Answered<void> Openstack::open_port(const Token& token, const std::st
   return {};
 }
 
+Openstack::Answered<std::vector<FloatingSeen>> Openstack::addresses_of(const Token& token) {
+  auto listed = list_all(session_, {Service::network, "/floatingips", "floatingips",
+                                    "description=" + http::percent_encode(to_string(token))});
+  if (!listed) return tl::unexpected(listed.error());
+  std::vector<FloatingSeen> addresses;
+  for (const Value& json : *listed)
+    if (auto floating = floating_of(json); floating && floating->token == token)
+      addresses.push_back(std::move(*floating));
+  std::sort(addresses.begin(), addresses.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return addresses;
+}
+
+Openstack::Answered<void> Openstack::drop_addresses(const std::vector<FloatingSeen>& addresses) {
+  for (const FloatingSeen& floating : addresses) {
+    auto gone = session_.send({Service::network, "DELETE", "/floatingips/" + http::percent_encode(floating.id), {}, {}});
+    if (!gone && gone.error().error.code != Code::not_found) return tl::unexpected(gone.error());
+  }
+  return {};
+}
+
+// Looked for by the token before one is made, so a request without an answer makes no second. Two that carry one token:
+// the one that the port has stays.
+Openstack::Answered<void> Openstack::give_address(const Token& token, const std::string& port_id, bool wanted,
+                                                  std::string& request_id) {
+  if (options_.external_network.empty()) {
+    if (!wanted) return {};
+    return tl::unexpected(refused(Service::network, Code::invalid,
+                                  "access.public needs a network for floating IPs, and none is configured",
+                                  "start troved with --external-network, or set access.public to false"));
+  }
+  auto addresses = addresses_of(token);
+  if (!addresses) return tl::unexpected(addresses.error());
+  if (!wanted) return drop_addresses(*addresses);
+  if (addresses->empty()) {
+    auto network = id_by_name(Service::network, "/networks", "networks", options_.external_network);
+    if (!network) return tl::unexpected(network.error());
+    auto made = session_.send({Service::network,
+                               "POST",
+                               "/floatingips",
+                               Value::map({{"floatingip", Value::map({{"floating_network_id", *network},
+                                                                      {"port_id", port_id},
+                                                                      {"description", to_string(token)}})}}),
+                               {}});
+    if (!made) return tl::unexpected(made.error());
+    request_id = made->request_id;
+    return {};
+  }
+  std::stable_partition(addresses->begin(), addresses->end(), [&](const auto& a) { return a.port_id == port_id; });
+  const FloatingSeen kept = addresses->front();
+  addresses->erase(addresses->begin());
+  if (auto dropped = drop_addresses(*addresses); !dropped) return dropped;
+  if (kept.port_id == port_id) return {};
+  auto put = session_.send({Service::network,
+                            "PUT",
+                            "/floatingips/" + http::percent_encode(kept.id),
+                            Value::map({{"floatingip", Value::map({{"port_id", port_id}})}}),
+                            {}});
+  if (!put) return tl::unexpected(put.error());
+  request_id = put->request_id;
+  return {};
+}
+
 Openstack::Answered<Outcome> Openstack::run(const CreatePort& action) {
   auto network = network_id();
   if (!network) return tl::unexpected(network.error());
@@ -142,6 +204,7 @@ Openstack::Answered<Outcome> Openstack::run(const CreatePort& action) {
   // The port is there, whatever becomes of its access: that shows in the next observation, and is then UpdatePort's.
   std::string request_id = made->request_id;
   (void)open_port(action.token, seen->port.id, seen->groups, action.allowed_cidrs, request_id);
+  if (action.is_public) (void)give_address(action.token, seen->port.id, true, request_id);
   return Outcome{seen->port.id, made->request_id};
 }
 
@@ -152,6 +215,8 @@ Openstack::Answered<Outcome> Openstack::run(const UpdatePort& action) {
   Outcome done{action.id, ""};
   auto opened = open_port(action.token, action.id, (*port)->groups, action.allowed_cidrs, done.request_id);
   if (!opened) return tl::unexpected(opened.error());
+  auto given = give_address(action.token, action.id, action.is_public, done.request_id);
+  if (!given) return tl::unexpected(given.error());
   return done;
 }
 
@@ -168,6 +233,13 @@ Openstack::Answered<Outcome> Openstack::run(const DeletePort& action) {
       return tl::unexpected(refused(Service::network, Code::conflict,
                                     "PortInUse: port " + action.id + " belongs to server " + (*port)->port.device_id));
     }
+  }
+  if (!options_.external_network.empty()) {
+    auto addresses = addresses_of(action.token);
+    if (!addresses) return tl::unexpected(addresses.error());
+    // That of another port of this token goes with that one.
+    std::erase_if(*addresses, [&](const auto& a) { return !a.port_id.empty() && a.port_id != action.id; });
+    if (auto dropped = drop_addresses(*addresses); !dropped) return tl::unexpected(dropped.error());
   }
   if (*port && !(*port)->groups.empty() && !groups->empty()) {
     auto closed = session_.send({Service::network,
@@ -194,6 +266,17 @@ Openstack::Answered<Outcome> Openstack::run(const DeletePort& action) {
   auto gone = session_.send({Service::network, "DELETE", "/ports/" + http::percent_encode(action.id), {}, {}});
   if (!gone && gone.error().error.code != Code::not_found) return tl::unexpected(gone.error());
   return Outcome{action.id, gone ? gone->request_id : gone.error().request_id};
+}
+
+Openstack::Answered<Outcome> Openstack::run(const DeleteAddress& action) {
+  auto addresses = addresses_of(action.token);
+  if (!addresses) return tl::unexpected(addresses.error());
+  std::erase_if(*addresses, [&](const FloatingSeen& one) { return one.id != action.id; });
+  if (!addresses->empty() && !addresses->front().port_id.empty())
+    return tl::unexpected(refused(Service::network, Code::conflict,
+                                  "floating IP " + action.id + " belongs to port " + addresses->front().port_id));
+  if (auto dropped = drop_addresses(*addresses); !dropped) return tl::unexpected(dropped.error());
+  return Outcome{action.id, ""};
 }
 
 }  // namespace trove::openstack

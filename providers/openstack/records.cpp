@@ -142,6 +142,25 @@ std::optional<PortSeen> port_of(const Value& json) {
   return out;
 }
 
+std::optional<FloatingSeen> floating_of(const Value& json) {
+  FloatingSeen out{json["id"].text(), json["floating_ip_address"].text(), json["port_id"].text(), {}};
+  if (out.id.empty() || out.address.empty()) return std::nullopt;
+  if (auto token = token_of_description(json)) out.token = std::move(*token);
+  return out;
+}
+
+void add_limits(const Value& absolute, Limits& limits) {
+  const auto add = [&](std::optional<Quota>& quota, const char* most, const char* used) {
+    if (absolute[most].is_int() && absolute[used].is_int())
+      quota = Quota{absolute[used].int_or(0), std::max<int64_t>(absolute[most].int_or(-1), -1)};
+  };
+  add(limits.instances, "maxTotalInstances", "totalInstancesUsed");
+  add(limits.cores, "maxTotalCores", "totalCoresUsed");
+  add(limits.ram_mib, "maxTotalRAMSize", "totalRAMUsed");
+  add(limits.volumes, "maxTotalVolumes", "totalVolumesUsed");
+  add(limits.gigabytes, "maxTotalVolumeGigabytes", "totalGigabytesUsed");
+}
+
 std::optional<FlavorSeen> flavor_of(const Value& json) {
   FlavorSeen out;
   out.id = json["id"].text();

@@ -12,7 +12,7 @@ namespace trove::openstack {
 // trove:uid, trove:role, trove:incarnation; and trove:project, for people.
 Value metadata_of(const Token& token, const std::string& project);
 std::optional<Token> token_of_metadata(const Value& metadata);
-// Ports and security groups carry to_string(token) as their description: it is there from the first moment, and Neutron
+// Ports, security groups and floating IPs carry to_string(token) as their description: it is there from the first moment, and Neutron
 // finds things by it.
 std::optional<Token> token_of_description(const Value& thing);
 
@@ -38,6 +38,13 @@ struct PortSeen {
   std::string network_id;
 };
 std::optional<PortSeen> port_of(const Value& json);
+struct FloatingSeen {
+  std::string id, address, port_id;
+  Token token;  // of the port that it was made for
+};
+std::optional<FloatingSeen> floating_of(const Value& json);
+// Nova's or Cinder's "absolute" limits, added to what is known; a figure that is missing stays unknown.
+void add_limits(const Value& absolute, Limits& limits);
 struct FlavorSeen {
   std::string id;
   Flavor flavor;

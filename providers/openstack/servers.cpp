@@ -60,7 +60,7 @@ Openstack::Answered<Outcome> Openstack::run(const CreateServer& action) {
   const std::string tag = to_string(action.token);
   if (capabilities().server_tags && tag.size() <= kMostTag) server.set("tags", Value::list({tag}));
   if (!options_.key_pair.empty()) server.set("key_name", options_.key_pair);
-  if (!options_.availability_zone.empty()) server.set("availability_zone", options_.availability_zone);
+  if (const std::string& zone = zone_for(action.zone); !zone.empty()) server.set("availability_zone", zone);
 
   auto made = session_.send({Service::compute, "POST", "/servers", Value::map({{"server", server}}), {}});
   if (!made) {

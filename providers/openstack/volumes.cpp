@@ -22,7 +22,7 @@ Openstack::Answered<Outcome> Openstack::run(const CreateVolume& action) {
                              {"description", to_string(action.token)},
                              {"metadata", metadata_of(action.token, action.project)}});
   if (!action.type.empty()) volume.set("volume_type", action.type);
-  if (!options_.availability_zone.empty()) volume.set("availability_zone", options_.availability_zone);
+  if (const std::string& zone = zone_for(action.zone); !zone.empty()) volume.set("availability_zone", zone);
   auto made = session_.send({Service::volume, "POST", "/volumes", Value::map({{"volume", volume}}), {}});
   if (!made) return tl::unexpected(made.error());
   const std::string& id = made->body["volume"]["id"].text();

@@ -265,16 +265,14 @@ http::Response attachments(World& world, Ask& ask) {
 }
 
 http::Response limits(World& world) {
-  const SimModel& model = world.model();
-  int64_t gib = 0;
-  for (const auto& [id, volume] : model.volumes) gib += volume.size_gib;
+  const Limits now = world.model().limits();
   return json(
       200, Value::map({{"limits",
                         Value::map({{"rate", Value::list()},
-                                    {"absolute", Value::map({{"maxTotalVolumes", model.options.max_volumes},
-                                                             {"totalVolumesUsed", model.volumes.size()},
-                                                             {"maxTotalVolumeGigabytes", model.options.max_gigabytes},
-                                                             {"totalGigabytesUsed", gib},
+                                    {"absolute", Value::map({{"maxTotalVolumes", now.volumes->most},
+                                                             {"totalVolumesUsed", now.volumes->used},
+                                                             {"maxTotalVolumeGigabytes", now.gigabytes->most},
+                                                             {"totalGigabytesUsed", now.gigabytes->used},
                                                              {"maxTotalSnapshots", -1},
                                                              {"totalSnapshotsUsed", 0},
                                                              {"maxTotalBackups", -1},

@@ -70,16 +70,16 @@ http::Response flavors(World& world, Ask& ask) {
 }
 
 http::Response limits(World& world) {
-  const SimModel& model = world.model();
+  const Limits now = world.model().limits();
   return json(
       200,
       Value::map({{"limits", Value::map({{"rate", Value::list()},
-                                         {"absolute", Value::map({{"maxTotalInstances", model.options.max_servers},
-                                                                  {"totalInstancesUsed", model.servers.size()},
-                                                                  {"maxTotalCores", -1},
-                                                                  {"totalCoresUsed", model.servers.size()},
-                                                                  {"maxTotalRAMSize", -1},
-                                                                  {"totalRAMUsed", 0},
+                                         {"absolute", Value::map({{"maxTotalInstances", now.instances->most},
+                                                                  {"totalInstancesUsed", now.instances->used},
+                                                                  {"maxTotalCores", now.cores->most},
+                                                                  {"totalCoresUsed", now.cores->used},
+                                                                  {"maxTotalRAMSize", now.ram_mib->most},
+                                                                  {"totalRAMUsed", now.ram_mib->used},
                                                                   {"maxServerMeta", 128},
                                                                   {"maxTotalKeypairs", 100},
                                                                   {"maxServerGroups", 10},

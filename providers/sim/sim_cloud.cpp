@@ -50,6 +50,11 @@ SimBackup backup_of(const SimDisk& disk) {
   return backup;
 }
 
+// Of the documentation's network, for life.
+std::string public_address_of(const Token& token) {
+  return "203.0.113." + std::to_string(std::stoul(sha256_hex(to_string(token)).substr(0, 2), nullptr, 16));
+}
+
 std::string content_digest(const SimDisk& disk) {
   std::string text = disk.engine + "\n" + std::to_string(disk.position) + "\n";
   for (const auto& [name, rows] : disk.databases) text += "d " + name + " " + std::to_string(rows) + "\n";
@@ -79,8 +84,10 @@ Inventory SimCloud::observe(const std::vector<Sought>& sought) {
   }
   seen.volumes = values(model_.volumes);
   seen.ports = values(model_.ports);
+  seen.strays = strays;
   seen.objects = values(objects_);
   seen.flavors = model_.options.flavors;
+  seen.limits = model_.limits();
   seen.servers_known = seen.volumes_known = seen.ports_known = seen.objects_known = true;
   if (chance(faults.blind_observe)) {
     // A list that broke off: what is missing from it is unknown, not absent.
@@ -161,12 +168,17 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
   const auto server = [&](const auto& a, auto act) { return ours(foreign(model_.servers, a.id, a.token), act); };
   const auto volume = [&](const auto& a, auto act) { return ours(foreign(model_.volumes, a.id, a.token), act); };
   const auto port = [&](const auto& a, auto act) { return ours(foreign(model_.ports, a.id, a.token), act); };
+  const auto zone = [](const std::string& name) -> Result<void> {
+    if (name.empty() || name == "nova") return {};
+    return fail(Code::invalid, "Availability zone '" + name + "' is invalid.");
+  };
   return std::visit(
       Overload{[&](const CreatePort& a) -> Result<Outcome> {
                  Port row;
                  row.name = a.name;
                  row.token = a.token;
                  row.allowed_cidrs = a.allowed_cidrs;
+                 if (a.is_public) row.public_address = public_address_of(a.token);
                  std::sort(row.allowed_cidrs.begin(), row.allowed_cidrs.end());
                  SimPortMore more;
                  more.project = a.project;
@@ -178,11 +190,17 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
                    if (!model_.ports.contains(a.id))
                      return fail(Code::not_found, "PortNotFound: Port " + a.id + " could not be found.");
                    change_port(a.id, a.allowed_cidrs);
+                   model_.ports.at(a.id).public_address = a.is_public ? public_address_of(a.token) : "";
                    return Outcome{};
                  });
                },
                [&](const DeletePort& a) { return port(a, [&] { return gone(model_.delete_port(a.id)); }); },
+               [&](const DeleteAddress& a) -> Result<Outcome> {
+                 std::erase_if(strays, [&](const auto& one) { return one.id == a.id && one.token == a.token; });
+                 return Outcome{};
+               },
                [&](const CreateVolume& a) -> Result<Outcome> {
+                 if (auto known = zone(a.zone); !known) return tl::unexpected<Error>(known.error());
                  CloudVolume row;
                  row.name = a.name;
                  row.token = a.token;
@@ -190,6 +208,7 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
                  row.type = a.type;
                  SimVolumeMore more;
                  more.project = a.project;
+                 more.zone = a.zone;
                  return told(model_.create_volume(std::move(row), std::move(more)));
                },
                [&](const ExtendVolume& a) {
@@ -208,11 +227,13 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
                  });
                },
                [&](const CreateServer& a) -> Result<Outcome> {
+                 if (auto known = zone(a.zone); !known) return tl::unexpected<Error>(known.error());
                  SimServerRequest request;
                  request.row.name = a.name;
                  request.row.token = a.token;
                  request.row.flavor = a.flavor;
                  request.more.project = a.project;
+                 request.more.zone = a.zone;
                  if (!a.port_id.empty()) request.more.ports = {a.port_id};
                  if (!a.volume_id.empty()) request.more.volumes = {a.volume_id};
                  return told(model_.create_server(std::move(request)));

@@ -33,6 +33,7 @@ class SimCloud final : public Cloud {
   std::string_view name() const override { return "sim"; }
 
   SimFaults faults;
+  std::vector<StrayAddress> strays;  // planted: floating IPs whose ports are gone
   // Until the next change of state that nobody has to ask for; 0 = due now. For a simulation's clock.
   std::optional<Millis> next_change() const { return model_.next_change(); }
 

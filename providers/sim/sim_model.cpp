@@ -28,6 +28,35 @@ const Flavor* SimModel::flavor(const std::string& name) const {
   return nullptr;
 }
 
+Limits SimModel::limits() const {
+  Quota instances{static_cast<int64_t>(servers.size()), options.max_servers}, cores{0, options.max_cores},
+      ram{0, options.max_ram_mib}, held{static_cast<int64_t>(volumes.size()), options.max_volumes},
+      gigabytes{0, options.max_gigabytes};
+  for (const auto& [id, server] : servers)
+    if (const Flavor* known = flavor(server.flavor)) cores.used += known->vcpus, ram.used += known->ram_mib;
+  for (const auto& [id, volume] : volumes) gigabytes.used += volume.size_gib;
+  return {instances, cores, ram, held, gigabytes};
+}
+
+// In Nova's words, which name every quota that is exceeded.
+SimResult<void> SimModel::check_compute(int64_t more_servers, int64_t more_cores, int64_t more_ram_mib) const {
+  const Limits now = limits();
+  std::string over, asked, used, most;
+  const auto look = [&](const char* name, const Quota& quota, int64_t more) {
+    if (quota.most < 0 || more <= 0 || quota.used + more <= quota.most) return;
+    for (auto [text, what] : {std::pair{&over, std::string(name)}, std::pair{&asked, std::to_string(more)},
+                              std::pair{&used, std::to_string(quota.used)}, std::pair{&most, std::to_string(quota.most)}})
+      *text += (text->empty() ? "" : ", ") + what;
+  };
+  look("cores", *now.cores, more_cores);
+  look("instances", *now.instances, more_servers);
+  look("ram", *now.ram_mib, more_ram_mib);
+  if (over.empty()) return {};
+  return refuse(Code::no_space, 403, "",
+                "Quota exceeded for " + over + ": Requested " + asked + ", but already used " + used + " of " + most + " " +
+                    over);
+}
+
 bool SimModel::is_hidden(const std::string& server) const {
   const auto more = server_more.find(server);
   return more != server_more.end() && (cell_down || more->second.hidden);

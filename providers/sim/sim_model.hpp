@@ -131,6 +131,7 @@ class SimModel {
   bool is_hidden(const std::string& server) const;
   void note_deed(const std::string& server, std::string_view action);  // by `acting`
 
+  Limits limits() const;  // the quotas, and what is used of them
   std::string new_id();
   const Flavor* flavor(const std::string& name) const;
   const Clock& clock() const { return clock_; }
@@ -172,6 +173,7 @@ class SimModel {
   std::optional<std::string> free_address(const SimPortMore& more);
   bool address_used(const std::string& network, const std::string& address, const std::string& but) const;
   SimResult<void> check_gigabytes(int64_t more) const;
+  SimResult<void> check_compute(int64_t servers, int64_t cores, int64_t ram_mib) const;
   bool chance(int per_mille) { return per_mille > 0 && static_cast<int>(rng_.next() % 1000) < per_mille; }
   SimResult<Server*> reachable_server(const std::string& id);
   SimResult<Server*> idle_server(const std::string& id, std::string_view action,

@@ -73,12 +73,8 @@ SimResult<std::string> SimModel::create_server(SimServerRequest request) {
   SimServerMore& more = request.more;
   if (!flavor(request.row.flavor))
     return refuse(Code::invalid, 400, "", "Flavor " + request.row.flavor + " could not be found.");
-  if (options.max_servers >= 0 && static_cast<int64_t>(servers.size()) >= options.max_servers) {
-    const std::string most = std::to_string(options.max_servers);
-    return refuse(Code::no_space, 403, "",
-                  "Quota exceeded for instances: Requested 1, but already used " + std::to_string(servers.size()) +
-                      " of " + most + " instances");
-  }
+  const Flavor& size = *flavor(request.row.flavor);
+  if (auto fits = check_compute(1, size.vcpus, size.ram_mib); !fits) return tl::unexpected(fits.error());
   for (const std::string& port : more.ports) {
     const auto found = ports.find(port);
     if (found == ports.end())
@@ -163,6 +159,9 @@ SimResult<void> SimModel::resize_server(const std::string& id, const std::string
   if (!flavor(to)) return refuse(Code::invalid, 400, "", "Flavor " + to + " could not be found.");
   if ((*server)->flavor == to)
     return refuse(Code::conflict, 400, "CannotResizeToSameFlavor", "When resizing, instances must change flavor!");
+  const Flavor &next = *flavor(to), *last = flavor((*server)->flavor);
+  if (auto fits = check_compute(0, next.vcpus - (last ? last->vcpus : 0), next.ram_mib - (last ? last->ram_mib : 0)); !fits)
+    return tl::unexpected(fits.error());
   SimServerMore& more = server_more[id];
   more.was_off = (*server)->status == Server::Status::shutoff;
   more.old_flavor = (*server)->flavor;

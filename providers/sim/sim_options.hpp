@@ -25,6 +25,7 @@ struct SimOptions {
   int extend_error = 0;  // extensions that end in `error_extending`
   int stuck_delete = 0;  // a volume that becomes `error_deleting`, a server that stays DELETING; asked again, it goes
 
+  int64_t max_cores = -1, max_ram_mib = -1;
   int64_t max_servers = -1, max_volumes = -1, max_gigabytes = -1, max_ports = -1;  // quotas; -1 = none
   size_t page = 1000;  // of lists: the most that one answer holds (HTTP face)
   bool uuids = false;  // ids are UUIDs; otherwise sim-1, sim-2, …

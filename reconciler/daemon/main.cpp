@@ -264,6 +264,8 @@ int main(int argc, char** argv) {
   openstack->add_option("--guest-url", site.guest_url, "https://HOST:PORT of this control plane, as machines reach it");
   openstack->add_option("--guest-listen", site.guest_listen, "ADDRESS:PORT behind it; default: the same");
   openstack->add_option("--availability-zone", site.availability_zone, "Of servers and volumes; default: the cloud's");
+  openstack->add_option("--external-network", site.external_network,
+                        "Where floating IPs for access.public come from: name or id; keep it while there are any");
   openstack->add_option("--key-pair", site.key_pair, "Nova's; for a look into servers");
   openstack
       ->add_option("--observe-period", site.observe_seconds,

@@ -158,6 +158,7 @@ Result<std::unique_ptr<Site>> open_openstack_site(const SiteOptions& options, St
                                               .network = options.network,
                                               .images = std::move(images),
                                               .availability_zone = options.availability_zone,
+                                              .external_network = options.external_network,
                                               .key_pair = options.key_pair,
                                               .container = options.container,
                                               .object_key = sealer.derive("object-urls"),

@@ -24,7 +24,7 @@ struct SiteOptions {
   std::vector<std::string> images;  // "NAME" or "DATASTORE=NAME" or "DATASTORE VERSION=NAME"
   std::string guest_url;            // https://HOST:PORT that machines can reach
   std::string guest_listen;         // ADDRESS:PORT; "" = that of guest_url
-  std::string availability_zone, key_pair, container = "trove-backups";
+  std::string availability_zone, external_network, key_pair, container = "trove-backups";
   int remove_leaks_hours = 0;  // 0 = leaks are only reported
   int observe_seconds = 30;  // between looks at a cloud in which nothing of ours moves
 };

@@ -130,6 +130,13 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                [&](const UpdatePort& a) -> Result<void> {
                  return ours(cloud.ports, cloud.ports_known, a.id, a.token, "port").map([](auto) {});
                },
+               [&](const DeleteAddress& a) -> Result<void> {
+                 auto address = ours(cloud.strays, cloud.ports_known, a.id, a.token, "floating IP");
+                 if (!address) return tl::unexpected(address.error());
+                 if (whole.object.kind == kOrphan) return orphan(whole, world, a.token.uid).map([](auto) {});
+                 if (whole.object.kind == kLeak) return leak(whole, world, a.id, a.token);
+                 return refuse("its instance lives");
+               },
                [&](const DeletePort& a) -> Result<void> {
                  auto port = ours(cloud.ports, cloud.ports_known, a.id, a.token, "port");
                  if (!port) return tl::unexpected(port.error());

@@ -102,7 +102,7 @@ Action create_port(const Ladder& ladder) {
   std::vector<std::string> cidrs = ladder.want.allowed_cidrs;
   std::sort(cidrs.begin(), cidrs.end());
   return {CloudAction{CreatePort{token_of(ladder.object, "port-0"), ladder.object.meta().project,
-                                 member_name(ladder.object), std::move(cidrs)}},
+                                 member_name(ladder.object), std::move(cidrs), ladder.want.is_public}},
           ladder.object.key()};
 }
 
@@ -152,6 +152,7 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
     owned.metadata.owner_references.push_back({"DatabaseInstance", object.meta().name, object.meta().uid});
     owned.spec = Value::map({{"size", want.volume_gib}, {"deletionPolicy", policy}});
     if (!want.volume_type.empty()) owned.spec.set("type", want.volume_type);
+    if (!want.zone.empty()) owned.spec.set("availabilityZone", want.zone);
     port_meanwhile(ladder);
     return ladder.act({CreateObject{std::move(owned)}, {}, Change::none}, "CreatingVolume",
                       "volume " + key.name + " of " + std::to_string(want.volume_gib) + " GiB");
@@ -242,13 +243,31 @@ std::optional<Plan> port_rung(Ladder& ladder) {
   std::sort(cidrs.begin(), cidrs.end());
   if (port.is_absent()) return ladder.act(create_port(ladder), "CreatingPort", "creating a port");
   ladder.port = *port;
-  ladder.status.fields().set(
-      "endpoints", Value::map({{"primary", port->address + ":" + std::to_string(engine_port(ladder.want.engine))}}));
-  const std::string path = "/access/allowedCidrs";
-  const auto finding = ladder.drift.judge({path, list_of(cidrs), list_of(port->allowed_cidrs), port->allowed_cidrs == cidrs});
-  if (finding == DriftJudge::Finding::correct) ladder.drift.corrected(path);
-  if (finding == DriftJudge::Finding::correct || finding == DriftJudge::Finding::change)
-    ladder.plan.actions.push_back({CloudAction{UpdatePort{port->token, port->id, cidrs}}, object.key(), Change::live});
+  const std::string at = ":" + std::to_string(engine_port(ladder.want.engine));
+  Value endpoints = Value::map({{"primary", port->address + at}});
+  if (!port->public_address.empty()) endpoints.set("public", port->public_address + at);
+  ladder.status.fields().set("endpoints", std::move(endpoints));
+  const bool has_public = !port->public_address.empty(), wants_public = ladder.want.is_public;
+  bool update = false;
+  // What is left as it is, is asked for as it is.
+  const auto settle = [&](DriftFact fact) {
+    const std::string path = fact.path;
+    const auto finding = ladder.drift.judge(std::move(fact));
+    if (finding == DriftJudge::Finding::correct) ladder.drift.corrected(path);
+    const bool acts = finding == DriftJudge::Finding::correct || finding == DriftJudge::Finding::change;
+    update = update || acts;
+    return acts || finding == DriftJudge::Finding::fits;
+  };
+  if (!settle({"/access/allowedCidrs", list_of(cidrs), list_of(port->allowed_cidrs), port->allowed_cidrs == cidrs}))
+    cidrs = port->allowed_cidrs;
+  // Most instances never had one: nothing is remembered of it for them.
+  const bool concerned = wants_public || has_public || ladder.before["inSync"].find("/access/public");
+  const bool is_public =
+      concerned && settle({"/access/public", wants_public, has_public, has_public == wants_public}) ? wants_public
+                                                                                                    : has_public;
+  if (update)
+    ladder.plan.actions.push_back(
+        {CloudAction{UpdatePort{port->token, port->id, cidrs, is_public}}, object.key(), Change::live});
   return std::nullopt;
 }
 
@@ -311,7 +330,8 @@ std::optional<Plan> server_rung(Ladder& ladder) {
     const bool again = incarnation > 1;
     return ladder.act({CloudAction{CreateServer{token_of(object, "server-0", incarnation), object.meta().project,
                                                 member_name(object), ladder.want.flavor, ladder.want.datastore_type,
-                                                ladder.want.version, ladder.port.id, ladder.volume_id}},
+                                                ladder.want.version, ladder.port.id, ladder.volume_id,
+                                                ladder.want.zone}},
                        {},
                        again ? Change::rebuild : Change::live,
                        again ? "the database is down until the new server runs" : ""},

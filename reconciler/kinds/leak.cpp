@@ -3,7 +3,13 @@
 namespace trove {
 
 std::string_view to_string(Leak::What what) {
-  return what == Leak::What::server ? "server" : what == Leak::What::volume ? "volume" : "port";
+  switch (what) {
+    case Leak::What::server: return "server";
+    case Leak::What::volume: return "volume";
+    case Leak::What::port: return "port";
+    case Leak::What::address: return "floating IP";
+  }
+  return "";
 }
 
 std::map<std::string, Leak> find_leaks(const World& world, const std::function<bool(const std::string& uid)>& owned) {
@@ -26,6 +32,7 @@ std::map<std::string, Leak> find_leaks(const World& world, const std::function<b
   look(Leak::What::server, cloud.servers_known, cloud.servers);
   look(Leak::What::volume, cloud.volumes_known, cloud.volumes);
   look(Leak::What::port, cloud.ports_known, cloud.ports);
+  look(Leak::What::address, cloud.ports_known, cloud.strays);
   return found;
 }
 
@@ -44,6 +51,8 @@ std::vector<Action> plan_leaks(const World& world) {
       add(DeleteServer{server.token, server.id}, server.id);
   for (const Port& port : world.inventory->ports)
     if (due(port.id) && port.device_id.empty()) add(DeletePort{port.token, port.id}, port.id);
+  for (const StrayAddress& stray : world.inventory->strays)
+    if (due(stray.id)) add(DeleteAddress{stray.token, stray.id}, stray.id);
   return actions;
 }
 

@@ -25,6 +25,8 @@ std::vector<Action> plan_orphans(const World& world) {
   for (const Port& port : cloud.ports)
     if (const Gone* gone = owner(port.token); gone && port.device_id.empty())
       add(DeletePort{port.token, port.id}, port.token, *gone);
+  for (const StrayAddress& stray : cloud.strays)
+    if (const Gone* gone = owner(stray.token)) add(DeleteAddress{stray.token, stray.id}, stray.token, *gone);
   // An upload that was on its way when its Backup was deleted.
   for (const StoredObject& object : cloud.objects) {
     const Token token{object.key.substr(object.key.rfind('/') + 1), "backup", 0};

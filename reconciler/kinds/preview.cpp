@@ -59,9 +59,16 @@ void apply_expected(World& world, const Action& action) {
         return std::find_if(things.begin(), things.end(), [&](const auto& t) { return t.id == id; });
       };
       if (const auto* a = std::get_if<CreatePort>(cloud)) {
-        inventory->ports.push_back({fake_id(a->token), a->name, a->token, "(new address)", a->allowed_cidrs, ""});
+        inventory->ports.push_back({fake_id(a->token), a->name, a->token, "(new address)", a->allowed_cidrs, "",
+                                    a->is_public ? "(new public address)" : ""});
       } else if (const auto* a = std::get_if<UpdatePort>(cloud)) {
-        if (auto p = find(inventory->ports, a->id); p != inventory->ports.end()) p->allowed_cidrs = a->allowed_cidrs;
+        if (auto p = find(inventory->ports, a->id); p != inventory->ports.end()) {
+          p->allowed_cidrs = a->allowed_cidrs;
+          if (!a->is_public)
+            p->public_address.clear();
+          else if (p->public_address.empty())
+            p->public_address = "(new public address)";
+        }
       } else if (const auto* a = std::get_if<DeletePort>(cloud)) {
         std::erase_if(inventory->ports, [&](const Port& p) { return p.id == a->id; });
       } else if (const auto* a = std::get_if<CreateVolume>(cloud)) {
@@ -208,8 +215,48 @@ std::vector<PreviewStep> guest_steps(const Key& object, const guest::Document* b
   return steps;
 }
 
+namespace {
+
+// What performing `action` adds to what the project uses of its quotas, or takes from it.
+void count_needs(const World& world, const CloudAction& action, Needs& needs) {
+  const Inventory& cloud = *world.inventory;
+  const auto flavor = [&](const std::string& name, int64_t times) {
+    for (const Flavor& known : cloud.flavors)
+      if (known.name == name) {
+        needs.cores += times * known.vcpus, needs.ram_mib += times * known.ram_mib;
+        return;
+      }
+  };
+  const auto by_id = [](const auto& things, const std::string& id) {
+    const auto found = std::find_if(things.begin(), things.end(), [&](const auto& t) { return t.id == id; });
+    return found == things.end() ? nullptr : &*found;
+  };
+  if (const auto* a = std::get_if<CreateServer>(&action)) {
+    ++needs.instances;
+    flavor(a->flavor, 1);
+  } else if (const auto* a = std::get_if<DeleteServer>(&action)) {
+    if (const Server* server = by_id(cloud.servers, a->id)) --needs.instances, flavor(server->flavor, -1);
+  } else if (const auto* a = std::get_if<ResizeServer>(&action)) {
+    flavor(a->to_flavor, 1), flavor(a->from_flavor, -1);
+  } else if (const auto* a = std::get_if<CreateVolume>(&action)) {
+    ++needs.volumes, needs.gigabytes += a->size_gib;
+  } else if (const auto* a = std::get_if<ExtendVolume>(&action)) {
+    needs.gigabytes += a->to_gib - a->from_gib;
+  } else if (const auto* a = std::get_if<DeleteVolume>(&action)) {
+    if (const CloudVolume* volume = by_id(cloud.volumes, a->id)) --needs.volumes, needs.gigabytes -= volume->size_gib;
+  }
+}
+
+void keep_most(const Needs& now, Needs& most) {
+  for (int64_t Needs::*what : {&Needs::instances, &Needs::cores, &Needs::ram_mib, &Needs::volumes, &Needs::gigabytes})
+    most.*what = std::max(most.*what, now.*what);
+}
+
+}  // namespace
+
 Preview preview(World world, const std::vector<Key>& keys) {
   Preview result;
+  Needs running;
   std::deque<Key> queue(keys.begin(), keys.end());
   std::set<Key> queued(keys.begin(), keys.end());
   std::map<Key, PreviewWait> waits;
@@ -250,6 +297,10 @@ Preview preview(World world, const std::vector<Key>& keys) {
             {key, std::string(action_name(action)), describe(action), action.change, action.interrupts});
       }
       for (const Key& k : world.affected_by(key)) touched.insert(k);
+      if (const auto* cloud = std::get_if<CloudAction>(&action.effect)) {
+        count_needs(world, *cloud, running);
+        keep_most(running, result.needs);
+      }
       apply_expected(world, action);
       for (const Key& k : world.affected_by(key)) touched.insert(k);
       if (const auto* created = std::get_if<CreateObject>(&action.effect)) touched.insert(created->resource.key());

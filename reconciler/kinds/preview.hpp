@@ -17,8 +17,13 @@ struct PreviewWait {
   Key object;
   std::string reason, message;
 };
+// What the steps need of the project's quotas: the most of it at any one time.
+struct Needs {
+  int64_t instances = 0, cores = 0, ram_mib = 0, volumes = 0, gigabytes = 0;
+};
 struct Preview {
   std::vector<PreviewStep> steps;
+  Needs needs;
   std::vector<PreviewWait> waits;  // what would still not be converged at the end
   bool complete = true;            // false: a fact is unknown, or the bound was reached
 };

@@ -145,7 +145,8 @@ Plan plan_volume(const Object& object, const World& world) {
       return plan;
     }
     return act(status,
-               {CloudAction{CreateVolume{token, object.meta().project, object.meta().name, want.size_gib, want.type}},
+               {CloudAction{CreateVolume{token, object.meta().project, object.meta().name, want.size_gib, want.type,
+                                         want.zone}},
                 object.key()},
                "Creating", "creating " + std::to_string(want.size_gib) + " GiB");
   }

@@ -209,7 +209,7 @@ void Loop::record(const Done& done) {
 
 // Keeps events and the action log within their bounds. Seldom, and in few transactions.
 void Loop::sweep() {
-  executor_.post([this] {
+  executor_.post([this, gone = world_.gone] {
     auto trim = [this](const std::string& prefix, size_t most_all, size_t most_each) {
       std::vector<std::string> keys;
       std::string first = prefix;
@@ -242,6 +242,20 @@ void Loop::sweep() {
     trim("/took/", kMaxActionLog, 0);
     trim("/event/", 0, kMaxEventsPerObject);
     trim("/gone/", kMaxGone, 0);
+    // How servers joined, stored by a request that was overtaken by their owner's end.
+    for (std::string first = "/join/";;) {
+      auto page = objects_.store().range(first, prefix_end("/join/"), 1000);
+      if (!page) return;
+      Txn late;
+      for (const KeyValue& item : page->items) {
+        const size_t uid = std::string_view("/join/").size();
+        if (gone->contains(item.key.substr(uid, item.key.find('/', uid) - uid)) && late.ops.size() < kMaxTxnOps)
+          late.ops.push_back({Op::Kind::remove, item.key, "", 0});
+        first = item.key + std::string(1, '\0');
+      }
+      if (!late.ops.empty()) commit_later(std::move(late));
+      if (!page->more) break;
+    }
   });
 }
 

@@ -16,6 +16,11 @@ void Hub::on_report(OnReport callback) {
   on_report_ = std::move(callback);
 }
 
+void Hub::on_waiting(std::function<void(const std::string& server)> callback) {
+  std::lock_guard lock(mutex_);
+  on_waiting_ = std::move(callback);
+}
+
 void Hub::ask_whether_leading(std::function<bool()> leads) {
   std::lock_guard lock(mutex_);
   leads_ = std::move(leads);
@@ -94,6 +99,12 @@ Result<std::optional<guest::Document>> Hub::document(const std::string& server, 
     auto entry = entries_.find(server);
     return entry != entries_.end() && entry->second.digest != after;
   };
+  if (on_waiting_ && !stopping_ && !entries_.contains(server)) {
+    const auto callback = on_waiting_;
+    lock.unlock();
+    callback(server);
+    lock.lock();
+  }
   // A wait of nothing must not ask the kernel: even a deadline in the past costs a sleep of its timer's slack.
   if (wait > Millis{0}) changed_.wait_for(lock, wait, news);
   auto entry = entries_.find(server);

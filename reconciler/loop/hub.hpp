@@ -22,6 +22,8 @@ class Hub final : public GuestHub {
   using OnReport = std::function<void(const std::string& server, guest::Report report)>;
   Hub(const Sealer& sealer, Sign sign) : sealer_(sealer), sign_(std::move(sign)) {}
   void on_report(OnReport callback);  // once, before the first report
+  // A guest asks for a document that is not there: it runs, and waits for us. Once, as above.
+  void on_waiting(std::function<void(const std::string& server)> callback);
   // Asked at the moment of each answer: a control plane that was stopped and goes on may lead no more. Once, as above.
   void ask_whether_leading(std::function<bool()> leads);
 
@@ -47,6 +49,7 @@ class Hub final : public GuestHub {
   const Sealer& sealer_;
   Sign sign_;
   OnReport on_report_;
+  std::function<void(const std::string& server)> on_waiting_;
   std::function<bool()> leads_;
   std::mutex mutex_;
   std::condition_variable changed_;

@@ -32,6 +32,7 @@ Loop::Loop(Objects& objects, Cloud& cloud, const Sealer& sealer, Hub& hub, Execu
   hub_.ask_whether_leading([this] { return leader_.sure(); });
   hub_.on_report(
       [this](const std::string& server, guest::Report report) { deliver_report(server, std::move(report)); });
+  hub_.on_waiting([this](const std::string& server) { guest_waits(server); });
 }
 
 // Commits without waiting report back to the loop: one that waits comes after them all.
@@ -74,6 +75,14 @@ void Loop::cloud_changed() {
   inbox_wake_.notify_one();
 }
 
+void Loop::guest_waits(const std::string& server) {
+  {
+    std::lock_guard lock(inbox_mutex_);
+    waiting_guests_.insert(server);
+  }
+  inbox_wake_.notify_one();
+}
+
 void Loop::wake() {
   {
     std::lock_guard lock(inbox_mutex_);
@@ -84,7 +93,9 @@ void Loop::wake() {
 
 void Loop::wait(Millis most) {
   std::unique_lock lock(inbox_mutex_);
-  inbox_wake_.wait_for(lock, most, [this] { return woken_ || look_now_ || !inbox_.empty() || !reports_.empty(); });
+  inbox_wake_.wait_for(lock, most, [this] { 
+    return woken_ || look_now_ || !inbox_.empty() || !reports_.empty() || !waiting_guests_.empty();
+  });
   woken_ = false;
 }
 
@@ -103,11 +114,13 @@ Millis Loop::step() {
   led_ = leads ? leader_.epoch() : 0;
   std::vector<Input> inputs;
   std::map<std::string, guest::Report> reports;
+  std::set<std::string> waiting;
   bool look = false;
   {
     std::lock_guard lock(inbox_mutex_);
     inputs.swap(inbox_);
     reports.swap(reports_);
+    waiting.swap(waiting_guests_);
     std::swap(look, look_now_);
   }
   for (Input& input : inputs) std::visit([this](auto& i) { take(std::move(i)); }, input);
@@ -143,6 +156,7 @@ Millis Loop::step() {
     key = held_.erase(key);
   }
   any_held_ = !held_.empty();
+  for (const std::string& server : waiting) look = is_news(server) || look;
   if (look || (!observing_ && now >= next_observation_)) observe();
   while (in_flight_ < kMaxInFlight) {
     std::optional<Key> key = queue_.pop(now);
@@ -158,7 +172,7 @@ Millis Loop::step() {
   if (auto due = queue_.next_due(); due && in_flight_ < kMaxInFlight) wait = std::min(wait, *due - now);
   {
     std::lock_guard lock(inbox_mutex_);
-    if (!inbox_.empty() || !reports_.empty()) wait = Millis{0};
+    if (!inbox_.empty() || !reports_.empty() || !waiting_guests_.empty()) wait = Millis{0};
   }
   return std::max(wait, Millis{0});
 }

@@ -26,6 +26,7 @@ namespace trove {
 struct LoopOptions {
   Millis observe_period{10'000};  // anti-entropy; what happens here and now is observed at once
   Millis busy_period{250};        // while something of ours is on its way in the cloud; grows when nothing moves
+  Millis boot_period{1'500};      // while servers boot and nothing else moves: their guests' first calls end that
   Millis longest_wait{60'000};
   std::optional<Millis> remove_leaks_after;  // see World
 };
@@ -57,6 +58,7 @@ class Loop final : public PlanSource, public LoopStatus {
   void deliver_all(std::vector<StoreEvent> events, Revision revision);
   void deliver_report(const std::string& server, guest::Report report);
   void cloud_changed();  // something happened in the cloud: look now
+  void guest_waits(const std::string& server);  // it runs, and has no document yet
   void wake();
 
   Result<Value> plan(const std::string& project, const std::vector<Resource>& proposed,
@@ -96,6 +98,7 @@ class Loop final : public PlanSource, public LoopStatus {
   void set_time();
   void take(WatchBatch batch);
   void take(Look look);
+  bool is_news(const std::string& server);  // that its guest calls
   bool note_agent(GuestState& guest, const std::string& agent);
   void take_report(const std::string& server, guest::Report report);
   void take(Done done);
@@ -145,6 +148,7 @@ class Loop final : public PlanSource, public LoopStatus {
   std::set<Key> unsaved_;       // statuses that the store refused
   std::set<Token> unrecorded_;  // rows of the ledger that the store refused
   bool look_now_ = false;       // cloud_changed()
+  std::set<std::string> waiting_guests_;  // that called since the last step
   bool woken_ = false;
 
   std::mutex world_mutex_;  // held by step(); plan() copies under it
@@ -166,6 +170,7 @@ class Loop final : public PlanSource, public LoopStatus {
   Millis next_observation_{0};
   Millis looked_{0};      // when the look began whose inventory we have
   Millis look_again_{0};  // the busy period as it has grown
+  std::set<std::string> called_;  // servers that were not yet seen to run when their guests called
   Millis next_sweep_{0};
   Millis next_save_{0};
   std::set<Key> held_;  // what they plan waits until their statuses are stored

@@ -8,17 +8,24 @@
 namespace trove {
 namespace {
 
-// Something of ours that the cloud is working on: the next look is worth taking soon.
-bool on_its_way(const Inventory& cloud) {
+enum class OnItsWay { nothing, boots, moves };
+
+// What of ours the cloud is working on. `boots`: nothing but new servers, whose guests have not called yet; their volumes
+// are being attached.
+OnItsWay on_its_way(const Inventory& cloud, const std::set<std::string>& called) {
+  std::set<std::string> booting;  // ids
   for (const Server& server : cloud.servers) {
     if (server.token.uid.empty()) continue;
     switch (server.status) {
       case Server::Status::build:
+        if (called.contains(to_string(server.token))) return OnItsWay::moves;
+        booting.insert(server.id);
+        break;
       case Server::Status::reboot:
       case Server::Status::resize:
       case Server::Status::verify_resize:
       case Server::Status::deleting:
-        return true;
+        return OnItsWay::moves;
       default:
         break;
     }
@@ -26,18 +33,20 @@ bool on_its_way(const Inventory& cloud) {
   for (const CloudVolume& volume : cloud.volumes) {
     if (volume.token.uid.empty()) continue;
     switch (volume.status) {
-      case CloudVolume::Status::creating:
       case CloudVolume::Status::reserved:
       case CloudVolume::Status::attaching:
+        if (booting.contains(volume.server_id)) break;
+        return OnItsWay::moves;
+      case CloudVolume::Status::creating:
       case CloudVolume::Status::detaching:
       case CloudVolume::Status::extending:
       case CloudVolume::Status::deleting:
-        return true;
+        return OnItsWay::moves;
       default:
         break;
     }
   }
-  return false;
+  return booting.empty() ? OnItsWay::nothing : OnItsWay::boots;
 }
 
 size_t hash_text(const std::string& text) { return std::hash<std::string>{}(text); }
@@ -167,6 +176,7 @@ void Loop::take(Look look) {
   if (inventory.servers_known) {
     std::set<std::string> alive;
     for (const Server& server : inventory.servers) alive.insert(to_string(server.token));
+    std::erase_if(called_, [&](const std::string& server) { return !alive.contains(server); });
     for (auto guest = world_.guests.begin(); guest != world_.guests.end();) {
       if (alive.contains(guest->first)) {
         ++guest;
@@ -191,7 +201,11 @@ void Loop::take(Look look) {
   // A thing that stays on its way for hours (a stuck delete) is not asked for each moment.
   look_again_ = changed.empty() ? look_again_ + look_again_ / 2 : options_.busy_period;
   look_again_ = std::clamp(look_again_, options_.busy_period, options_.observe_period);
-  if (on_its_way(*world_.inventory)) next_observation_ = std::min(next_observation_, clock_.monotonic() + look_again_);
+  const OnItsWay way = on_its_way(*world_.inventory, called_);
+  if (way != OnItsWay::nothing)
+    next_observation_ = std::min(
+        next_observation_, clock_.monotonic() + (way == OnItsWay::moves ? look_again_
+                                                                        : std::max(look_again_, options_.boot_period)));
   for (const std::string& uid : changed)
     if (auto key = key_of_uid_.find(uid); key != key_of_uid_.end()) touch(key->second, Priority::event);
   for (auto& [key, state] : states_)
@@ -253,6 +267,17 @@ bool Loop::note_agent(GuestState& guest, const std::string& agent) {
   guest.agent = agent;
   if (!back || guest.returns < 2) return false;
   guest.frozen = world_.steady;
+  return true;
+}
+
+// Worth a look: the cloud has not shown this server running yet. What is told of a server once is no news again.
+bool Loop::is_news(const std::string& server) {
+  const std::optional<Token> token = token_from(server);
+  if (!token || !key_of_uid_.contains(token->uid)) return false;
+  for (const Server* seen : world_.servers_of(token->uid))
+    if (seen->token == *token && seen->status == Server::Status::active) return false;
+  if (!called_.insert(server).second) return false;
+  look_again_ = options_.busy_period;
   return true;
 }
 

@@ -1,5 +1,6 @@
 // The plans that people read: the loop's own planner run ahead on a copy of the world.
 #include "reconciler/kinds/preview.hpp"
+#include "reconciler/loop/checks.hpp"
 #include "reconciler/loop/loop.hpp"
 #include "specs/decode.hpp"
 
@@ -25,17 +26,31 @@ Value step_to_value(const PreviewStep& step, int64_t number, const Durations& du
   return value;
 }
 
-Value preview_to_value(const Preview& preview, const Durations& durations, Value plan) {
+// Flavors that instances among `keys` name.
+std::set<std::string> flavors_of(const World& world, const std::vector<Key>& keys) {
+  std::set<std::string> out;
+  for (const Key& key : keys)
+    if (const Object* object = world.find(key); object && key.kind == "DatabaseInstance" && !object->deleting())
+      out.insert(object->as<DatabaseInstanceSpec>().flavor);
+  return out;
+}
+
+Value planned(World world, const std::vector<Key>& keys, const Durations& durations, Value plan) {
+  const std::set<std::string> flavors = flavors_of(world, keys);
+  const std::shared_ptr<const Inventory> cloud = world.inventory;
+  const Preview ahead = preview(std::move(world), keys);
+  Value checks = checks_of(ahead.needs, flavors, *cloud);
   Value actions = Value::list();
   int64_t number = 0;
-  for (const PreviewStep& step : preview.steps) actions.push_back(step_to_value(step, ++number, durations));
+  for (const PreviewStep& step : ahead.steps) actions.push_back(step_to_value(step, ++number, durations));
   Value waiting = Value::list();
-  for (const PreviewWait& wait : preview.waits)
+  for (const PreviewWait& wait : ahead.waits)
     waiting.push_back(
         Value::map({{"object", to_string(wait.object)}, {"reason", wait.reason}, {"message", wait.message}}));
+  plan.set("checks", std::move(checks));
   plan.set("actions", std::move(actions));
   plan.set("waiting", std::move(waiting));
-  plan.set("complete", preview.complete);
+  plan.set("complete", ahead.complete);
   return plan;
 }
 
@@ -189,7 +204,7 @@ Value Loop::plan_to_json(const std::string& project, World world, const Duration
   for (const Key& key : keys)
     for (const Key& affected : world.affected_by(key)) start.insert(affected);
   plan.set("facts", std::move(facts));
-  return preview_to_value(preview(std::move(world), {start.begin(), start.end()}), durations, std::move(plan));
+  return planned(std::move(world), {start.begin(), start.end()}, durations, std::move(plan));
 }
 
 Result<Value> Loop::plan_of(const Key& key) {
@@ -203,7 +218,7 @@ Result<Value> Loop::plan_of(const Key& key) {
                            {"object", to_string(key)},
                            {"revision", std::to_string(objects_.store().revision())},
                            {"observedAt", format_time(world.inventory->as_of)}});
-  return preview_to_value(preview(std::move(world), keys), durations, std::move(plan));
+  return planned(std::move(world), keys, durations, std::move(plan));
 }
 
 }  // namespace trove

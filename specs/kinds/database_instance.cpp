@@ -9,6 +9,9 @@ constexpr std::string_view kOtherVersion =
     "not done in place in this release: make a second instance with the new version and move the data";
 constexpr std::string_view kOtherDisk =
     "the data stays on the disk it was first put on: make a second instance and move the data (bootstrapFrom a backup)";
+constexpr std::string_view kOtherZone =
+    "a server and its volume stay in the zone they were made in: make a second instance there with bootstrapFrom a backup, "
+    "and move over to it";
 constexpr std::string_view kBootstrapOnce =
     "a backup is only restored while an instance is made: make a second instance with bootstrapFrom";
 }  // namespace
@@ -81,6 +84,13 @@ spec:
        .min = 1,
        .max = 255,
        .refusal = kOtherDisk},
+      {.path = "availabilityZone",
+       .doc = "Availability zone of the server and of the volume that is made with it, as the cloud calls it. Without it: "
+              "what troved was started with, else the cloud's choice.",
+       .change = Change::forbidden,
+       .min = 1,
+       .max = 255,
+       .refusal = kOtherZone},
       {.path = "volumeRef",
        .type = FieldType::object,
        .doc = "A Volume object to keep the data on, with a life of its own.",
@@ -108,6 +118,11 @@ spec:
        .doc = "An IPv4 or IPv6 network, as 10.20.0.0/16.",
        .format = Format::cidr,
        .max = 64},
+      {.path = "access.public",
+       .type = FieldType::boolean,
+       .doc = "Gives the instance an address that is reached from outside the cloud as well: a floating IP of troved's "
+              "--external-network. Who may connect is still up to allowedCidrs.",
+       .default_json = "false"},
       {.path = "rootAccess",
        .type = FieldType::boolean,
        .doc = "Makes an administrator's login; its password is in the Secret NAME-root.",

@@ -131,9 +131,11 @@ DatabaseInstanceSpec database_instance_spec(const Value& value) {
   out.flavor = spec.text("flavor");
   out.volume_gib = spec.object("volume").integer("size");
   out.volume_type = spec.object("volume").text("type");
+  out.zone = spec.text("availabilityZone");
   out.volume_ref = spec.reference("volumeRef");
   out.configuration_ref = spec.reference("configurationRef");
   out.allowed_cidrs = spec.object("access").texts("allowedCidrs");
+  out.is_public = spec.object("access").boolean("public");
   out.root_access = spec.boolean("rootAccess");
   out.deletion_protection = spec.boolean("deletionProtection");
   out.disruptive = spec.object("maintenance").text("disruptiveChanges") == "Immediate"
@@ -178,6 +180,7 @@ VolumeSpec volume_spec(const Value& value) {
   spec.common(out);
   out.size_gib = spec.integer("size");
   out.type = spec.text("type");
+  out.zone = spec.text("availabilityZone");
   return out;
 }
 

@@ -38,8 +38,10 @@ struct DatabaseInstanceSpec : Common {
   int64_t volume_gib = 0;       // 0 = no inline volume
   std::string volume_type;
   std::string volume_ref;       // name of a Volume; "" = none
+  std::string zone;             // "" = the cloud's choice
   std::string configuration_ref;
   std::vector<std::string> allowed_cidrs;
+  bool is_public = false;       // access.public
   bool root_access = false;
   bool deletion_protection = false;
   enum class Disruptive { immediate, manual } disruptive = Disruptive::manual;
@@ -65,7 +67,7 @@ struct UserSpec : Common {
 };
 struct VolumeSpec : Common {
   int64_t size_gib = 0;
-  std::string type;
+  std::string type, zone;
 };
 struct SecretSpec : Common {
   std::map<std::string, std::string> data;          // values as stored (sealed or "(hidden)"); never print

@@ -30,6 +30,13 @@ spec: {size: 100}
        .min = 1,
        .max = 255,
        .refusal = "not done in place in this release: make a second Volume and move the data"},
+      {.path = "availabilityZone",
+       .doc = "Cinder availability zone of the volume. Without it: what troved was started with, else the cloud's choice.",
+       .change = Change::forbidden,
+       .min = 1,
+       .max = 255,
+       .refusal = "a volume stays in its zone: make a second Volume there, and move the data by a backup and "
+                  "bootstrapFrom"},
   };
   add_common_block(kind.fields, kRetain);
   return kind;

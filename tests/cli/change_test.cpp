@@ -220,6 +220,9 @@ const std::string kPlan =
   {"step":2,"object":"databaseinstance/orders-db","action":"nova.server.resize","detail":"db.m1.xlarge","change":"REBOOT","interrupts":"the database stops for one resize"},
   {"step":10,"object":"user/reporting","action":"guest.document.put","detail":"","change":"live","interrupts":false}],
  "waiting":[{"object":"databaseinstance/orders-db","reason":"WaitingForApproval","message":"step 2 interrupts the database"}],
+ "checks":[{"check":"quota","ok":true,"message":"cores 12 → 24 of 64"},
+           {"check":"quota","ok":false,"message":"volume gigabytes 950 → 1050 of 1000: 50 too many"},
+           {"check":"flavor","ok":true,"message":"db.m1.xlarge"}],
  "summary":{"add":1,"change":1,"destroy":1,"forget":1}})";
 
 TEST_CASE("a plan shows objects fields actions and what waits") {
@@ -256,6 +259,7 @@ TEST_CASE("no differences is status 0 and an incomplete plan says so") {
   partial.on("GET", kBase + "/volumes/v/plan", 200,
              R"({"project":"default","revision":5,"observedAt":"2026-10-01T11:59:02Z",
     "complete":false,"objects":[],"actions":[{"step":1,"object":"volume/v","action":"cinder.volume.create","detail":"10 GiB","interrupts":false}],
+    "checks":[{"check":"quota","ok":null,"message":"not known: volumes, volume gigabytes"}],
     "waiting":[{"object":"volume/v","reason":"ObservationFailed","message":"Cinder does not answer"}]})");
   CHECK(same_as_golden("plan-partial.txt", trovectl({"plan", "vol/v"}, {&partial}).out));
 }

@@ -1,83 +1,10 @@
 // What a cloud does to its clients, one service and one kind of fault at a time: over HTTP, by the simulated cloud.
 #include <catch2/catch.hpp>
-#include "providers/openstack/openstack.hpp"
-#include "providers/sim/http_face.hpp"
+#include "openstack_client/over_http.hpp"
 #include "specs/core/digest.hpp"
-#include "support/clock.hpp"
 
 using namespace trove;
 using namespace trove::openstack;
-
-namespace {
-
-using Kind = SimHttpFault::Kind;
-
-struct World {
-  World() : sim(clock, rng, options()) {
-    auto started = SimHttp::start(sim, clock, rng);
-    if (!started) throw std::runtime_error(started.error().message);
-    face = std::move(*started);
-    ConfigInput input;
-    input.cloud = "sim";
-    input.directories = {"."};
-    input.read = [this](const std::string& path) -> std::optional<std::string> {
-      if (path == "./clouds.yaml") return face->clouds_yaml();
-      return std::nullopt;
-    };
-    auto config = read_config(input);
-    if (!config) throw std::runtime_error(to_string(config.error()));
-    cloud = *open_openstack_cloud(Options{.config = *config,
-                                          .network = "sim-net",
-                                          .images = {{"", "trove-guest"}},
-                                          .object_key = Secret("canary-object-key"),
-                                          .guest_endpoint =
-                                              [](const Token&) {
-                                                return GuestEndpoint{"https://h", "once"};
-                                              },
-                                          .clock = clock,
-                                          .rng = rng});
-  }
-  static SimOptions options() {
-    SimOptions options = SimOptions::instant();
-    options.uuids = true;
-    return options;
-  }
-  Token token(const char* role) const { return {"11111111-2222-4333-8444-555555555555", role, 1}; }
-  void fault(Kind kind, std::string service, std::string method = "", int times = -1, int status = 503,
-             std::string path = "") {
-    SimHttpFault fault;
-    fault.kind = kind;
-    fault.service = std::move(service);
-    fault.method = std::move(method);
-    fault.path = std::move(path);
-    fault.times = times;
-    fault.status = status;
-    face->add_fault(std::move(fault));
-  }
-  // What there really is; the server's threads may still be at work.
-  size_t volumes() {
-    return count([](SimCloud& s) { return s.volumes().size(); });
-  }
-  size_t ports() {
-    return count([](SimCloud& s) { return s.ports().size(); });
-  }
-  size_t servers() {
-    return count([](SimCloud& s) { return s.servers().size(); });
-  }
-  template <class Of>
-  size_t count(Of of) {
-    size_t n = 0;
-    face->locked([&](SimCloud& s) { n = of(s); });
-    return n;
-  }
-  FakeClock clock;
-  SeededRng rng{1};
-  SimCloud sim;
-  std::unique_ptr<SimHttp> face;
-  std::unique_ptr<OpenStackCloud> cloud;
-};
-
-}  // namespace
 
 TEST_CASE("a list that could not be read is unknown, and the others are known") {
   for (Kind kind : {Kind::error, Kind::throttled, Kind::over_limit, Kind::html, Kind::reset, Kind::truncated}) {

@@ -90,8 +90,6 @@ TEST_CASE("fields that are planned are said to be not supported rather than unkn
   CHECK_THAT(instance_problems("replication: {replicas: 2}"),
              Contains("spec.replication: not supported in this release"));
   CHECK_THAT(instance_problems("tls: {mode: Required}"), Contains("spec.tls: not supported in this release"));
-  CHECK_THAT(instance_problems("access: {public: true}"),
-             Contains("spec.access.public: not supported in this release"));
   CHECK_THAT(instance_problems("deletionPolicy: Snapshot"),
              Contains("\"Snapshot\" is not supported in this release: use one of Retain, Delete"));
   CHECK_THAT(instance_problems("maintenance: {disruptiveChanges: InWindow}"),

@@ -55,6 +55,12 @@ TEST_CASE("a forbidden change says what to do instead") {
              Contains("spec.datastore.version: cannot change from nothing to 10.11"));
   CHECK_THAT(update("DatabaseInstance", instance("volume: {size: 1, type: a}"), instance("volume: {size: 1}")),
              Contains("spec.volume.type: cannot change from a to nothing"));
+  CHECK_THAT(update("DatabaseInstance", instance("volume: {size: 1}, availabilityZone: north"),
+                    instance("volume: {size: 1}, availabilityZone: south")),
+             Contains("spec.availabilityZone: cannot change from north to south") &&
+                 Contains("make a second instance there with bootstrapFrom a backup"));
+  CHECK_THAT(update("Volume", "{size: 1}", "{size: 1, availabilityZone: south}"),
+             Contains("spec.availabilityZone: cannot change from nothing to south") && Contains("make a second Volume"));
   CHECK_THAT(update("Database", "{instanceRef: {name: a}}", "{instanceRef: {name: b}}"),
              Contains("spec.instanceRef.name: cannot change from a to b"));
   CHECK_THAT(update("User", "{instanceRef: {name: a}, password: {generate: {}}}",
