@@ -27,6 +27,7 @@ using namespace trove;
 
 namespace {
 
+constexpr Millis kPlanWait{2'000};
 constexpr const char* kVersion = "0.1.0";
 constexpr int kExecutorThreads = 8;
 
@@ -151,7 +152,9 @@ int run(const Options& options) {
   int status = 0;
   {
     ThreadExecutor executor(kExecutorThreads);
-    Loop loop(objects, (*site)->cloud(), *sealer, hub, executor, clock, rng, (*site)->loop_options());
+    LoopOptions loop_options = (*site)->loop_options();
+    loop_options.plan_wait = kPlanWait;
+    Loop loop(objects, (*site)->cloud(), *sealer, hub, executor, clock, rng, loop_options);
     Applier applier(objects, *sealer, rng, clock);
     BreakGlassTimer break_glass(applier, clock);
     gitops::Gitops repositories({.objects = objects,

@@ -28,6 +28,9 @@ struct LoopOptions {
   Millis busy_period{250};        // while something of ours is on its way in the cloud; grows when nothing moves
   Millis boot_period{1'500};      // while servers boot and nothing else moves: their guests' first calls end that
   Millis longest_wait{60'000};
+  // A plan rests on all that was stored when it was asked for: for so long it waits until the loop has seen that. Only
+  // where the loop has a thread of its own.
+  Millis plan_wait{0};
   std::optional<Millis> remove_leaks_after;  // see World
 };
 inline constexpr Millis kLeakSettled{60'000};        // something is called a leak after this long
@@ -152,6 +155,7 @@ class Loop final : public PlanSource, public LoopStatus {
   bool woken_ = false;
 
   std::mutex world_mutex_;  // held by step(); plan() copies under it
+  std::condition_variable caught_up_;  // revision_ has risen
   World world_;
   std::set<std::string> leaks_said_;  // ids
   Leader leader_;

@@ -122,6 +122,7 @@ void Loop::take(WatchBatch batch) {
     touch(*key, Priority::user);
   }
   revision_ = std::max(revision_, batch.revision);
+  caught_up_.notify_all();
 }
 
 void Loop::take(Look look) {

@@ -103,7 +103,9 @@ World Loop::snapshot() {
 
 Result<Value> Loop::plan(const std::string& project, const std::vector<Resource>& proposed,
                          const std::vector<Key>& removed) {
+  const Revision stored = objects_.store().revision();
   std::unique_lock lock(world_mutex_);
+  caught_up_.wait_for(lock, options_.plan_wait, [&] { return revision_ >= stored; });
   World world = world_;
   const Durations durations = durations_;
   lock.unlock();
@@ -208,7 +210,9 @@ Value Loop::plan_to_json(const std::string& project, World world, const Duration
 }
 
 Result<Value> Loop::plan_of(const Key& key) {
+  const Revision stored = objects_.store().revision();
   std::unique_lock lock(world_mutex_);
+  caught_up_.wait_for(lock, options_.plan_wait, [&] { return revision_ >= stored; });
   World world = world_;
   const Durations durations = durations_;
   lock.unlock();
