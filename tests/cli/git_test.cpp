@@ -68,7 +68,7 @@ TEST_CASE("git verify says who signed, and refuses to call anything else verifie
   std::string signed_one = kGood;
   signed_one.insert(signed_one.find("\"ref\""), R"("verify":{"keysRef":{"name":"k"}},)");
   std::string bad = signed_one;
-  signed_one.insert(signed_one.find("\"files\""), R"("verifiedBy":"kim (SHA256:abc)",)");
+  signed_one.insert(signed_one.find("\"files\""), R"x("verifiedBy":"kim (SHA256:abc)",)x");
   bad.insert(bad.find("\"files\""), R"("lastError":{"message":"commit 9f31c2e is not signed; it is not applied"},)");
   server.on("GET", kSource, 200, signed_one);
   server.on("GET", kSource, 200, bad);

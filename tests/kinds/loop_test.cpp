@@ -329,7 +329,7 @@ TEST_CASE("what a plan without interruptions carried in interrupts nothing befor
   instance.spec.set_path("maintenance.disruptiveChanges", "Immediate");
   instance.spec.set("flavor", "db.small");
   instance.metadata.annotations.set(kCalmPlan, "pl-0a1b2c3d");
-  world.put(instance);
+  world.put(instance, true);
   world.run(Millis{30'000});
   CHECK(world.cloud.servers().begin()->second.flavor == "db.tiny");
   CHECK(world.get("DatabaseInstance", "orders-db")->status["phase"].text() == "RESTART_REQUIRED");
@@ -343,7 +343,7 @@ TEST_CASE("what a plan without interruptions carried in interrupts nothing befor
   CHECK(instance.status["syncedGeneration"].int_or(0) == instance.metadata.generation);
   instance.spec.set("flavor", "db.tiny");
   instance.metadata.annotations.erase(kCalmPlan);
-  world.put(instance);
+  world.put(instance, true);
   world.run(Millis{30'000});
   CHECK(world.cloud.servers().begin()->second.flavor == "db.tiny");
 }

@@ -413,7 +413,8 @@ TEST_CASE("a lease may hold more keys than one transaction can name") {
   const Lease lease = store->grant(Millis{60'000}).value();
   for (int half = 0; half < 2; ++half) {
     std::vector<Op> ops;
-    for (int i = 0; i < 15'000; ++i) ops.push_back(put("/k/" + std::to_string(half * 15'000 + i), "", lease.id));
+    for (size_t i = 0; i < kMaxTxnOps * 3 / 4; ++i)
+      ops.push_back(put("/k/" + std::to_string(half) + "/" + std::to_string(i), "", lease.id));
     REQUIRE(store->commit(txn({}, ops)));
   }
   const Revision before = store->revision();

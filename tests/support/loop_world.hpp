@@ -53,10 +53,12 @@ class LoopWorld {
       put(std::move(*resource));
     }
   }
-  void put(Resource resource) {
+  void put(Resource resource, bool with_annotations = false) {
     auto current = *objects->get(resource.key());
     if (current) {
+      Value annotations = std::move(resource.metadata.annotations);
       resource.metadata = current->metadata;
+      if (with_annotations) resource.metadata.annotations = std::move(annotations);
       ++resource.metadata.generation;
     } else {
       resource.metadata.generation = 1;
