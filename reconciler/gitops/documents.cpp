@@ -35,6 +35,16 @@ Broken broken_by(const std::string& file, const Problem& problem) {
   return out;
 }
 
+Broken broken_by(const std::string& file, const Problems& problems) {
+  // A field that is missing is often the one that was misspelt: what is written and wrong comes first.
+  const auto written = std::find_if(problems.begin(), problems.end(), [](const Problem& problem) {
+    return problem.message.find("missing") == std::string::npos;
+  });
+  Broken out = broken_by(file, written == problems.end() ? problems.front() : *written);
+  if (problems.size() > 1) out.message += " (and " + std::to_string(problems.size() - 1) + " more)";
+  return out;
+}
+
 FileDocuments parse_file(const std::string& project, const std::string& path, const std::string& text, bool held) {
   FileDocuments out;
   std::vector<Value> all;
@@ -54,7 +64,7 @@ FileDocuments parse_file(const std::string& project, const std::string& path, co
   }
   if (!problems.empty()) {
     // Templates and other people's YAML are not ours to judge.
-    if (held || text.find("trove/v") != std::string::npos) out.broken = broken_by(path, problems.front());
+    if (held || text.find("trove/v") != std::string::npos) out.broken = broken_by(path, problems);
     return out;
   }
   for (Value& document : all) {
@@ -69,7 +79,7 @@ FileDocuments parse_file(const std::string& project, const std::string& path, co
                           "Leave it out, or apply the file from a GitSource of that project."});
     if (!problems.empty()) {
       FileDocuments broken;
-      broken.broken = broken_by(path, problems.front());
+      broken.broken = broken_by(path, problems);
       return broken;
     }
     out.keys.push_back(resource->key());

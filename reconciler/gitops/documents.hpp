@@ -30,8 +30,9 @@ bool may_hold_documents(std::string_view path);
 // `held`: it held documents of ours before, so that one which cannot be read any more is broken, and not somebody
 // else's.
 FileDocuments parse_file(const std::string& project, const std::string& path, const std::string& text, bool held);
-// The first that somebody who mends the file should read.
 Broken broken_by(const std::string& file, const Problem& problem);
+// The one that somebody who mends the file should read first, and how many more there are.
+Broken broken_by(const std::string& file, const Problems& problems);
 // Kinds in the order in which they are applied: what others refer to comes first.
 int rank_of(std::string_view kind);
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "reconciler/gitops/repository.hpp"
 #include "specs/core/digest.hpp"
@@ -153,6 +154,18 @@ Result<void> Repository::fetch_once(const GitUrl& url, const std::string& ref, c
   return stay_small();
 }
 
+// A branch's own file says it without a process; tags have to be peeled, and packed refs looked for.
+Result<std::string> Repository::named_now(const std::string& ours) {
+  if (ours.starts_with("refs/trove/heads/")) {
+    std::ifstream file(git_dir_ + "/" + ours);
+    std::string line;
+    if (std::getline(file, line) && (line.size() == 40 || line.size() == 64) &&
+        line.find_first_not_of("0123456789abcdef") == std::string::npos)
+      return line;
+  }
+  return find_commit(ours);
+}
+
 Result<std::string> Repository::fetch(const GitUrl& asked, const std::string& ref, const Credentials& credentials) {
   auto url = allowed_.check(asked);
   if (!url) return tl::unexpected(url.error());
@@ -173,7 +186,7 @@ Result<std::string> Repository::fetch(const GitUrl& asked, const std::string& re
   if (!std::filesystem::exists(git_dir + "/HEAD", error))
     if (auto made = make(); !made) return tl::unexpected(made.error());
   const std::string ours = ref.starts_with("refs/") ? "refs/trove/" + ref.substr(5) : "refs/trove/commit";
-  const auto before = find_commit(ours);
+  const auto before = named_now(ours);
   if (!ref.starts_with("refs/") && before && *before == ref) return ref;  // a commit never changes
   auto done = fetch_once(*url, ref, credentials, !before);
   if (!done && done.error().code == Code::too_large) {
@@ -189,7 +202,7 @@ Result<std::string> Repository::fetch(const GitUrl& asked, const std::string& re
     }
   }
   if (!done) return tl::unexpected(done.error());
-  auto commit = find_commit(ours);
+  auto commit = named_now(ours);
   if (!commit)
     return fail(Code::not_found, ref + " in " + url->text() + " does not name a commit", "is it a tag of something else?");
   if (before && *before != *commit && ++fetched_ >= kPackEvery) {

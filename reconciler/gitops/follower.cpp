@@ -71,8 +71,8 @@ bool Follower::rewritten(const PassOrder& order, const std::string& commit) {
   if (facts_.applied.empty() || facts_.applied == commit) return true;
   facts_.rewritten.clear();
   // A tag or a single commit is named by the spec, and a copy that was made anew cannot tell.
-  if (order.spec.branch.empty() || !repository_->has(facts_.applied)) return true;
-  if (repository_->descends(commit, facts_.applied)) return true;
+  if (order.spec.branch.empty() || repository_->descends(commit, facts_.applied) || !repository_->has(facts_.applied))
+    return true;
   const bool confirmed = std::any_of(order.confirm.begin(), order.confirm.end(), [&](const std::string& word) {
     return word.size() >= 7 && commit.starts_with(word);
   });
@@ -104,14 +104,16 @@ std::string Follower::pass(const PassOrder& order) {
   if (!verified(order, *commit) || !rewritten(order, *commit)) return {};
   if (order.spec.observe_only) return {};
   const bool stale = clock_.monotonic() - read_all_at_ >= kFullEvery;
-  const bool full = order.full || !known_ || stale || facts_.applied.empty() ||
-                    (facts_.applied != *commit && !repository_->has(facts_.applied));
+  const bool full = order.full || !known_ || stale || facts_.applied.empty();
   const bool mending = std::any_of(files_.begin(), files_.end(), [](const auto& f) { return f.second.broken; });
   if (!full && facts_.applied == *commit && !mending && order.confirm.empty()) return {};
 
   // Until the end of the pass nobody knows what is stored: should it break off, everything is compared again.
   known_ = false;
-  if (auto done = read(order, *commit, full); !done) {
+  auto done = read(order, *commit, full);
+  // A copy that was made anew does not hold the applied commit: then everything is read.
+  if (!done && !full && !repository_->has(facts_.applied)) done = read(order, *commit, true);
+  if (!done) {
     fail_with(done.error(), "");
     return {};
   }

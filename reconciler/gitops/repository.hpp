@@ -83,6 +83,7 @@ class Repository {
   Result<void> stay_small() const;
   Result<void> fetch_once(const GitUrl& url, const std::string& ref, const Credentials& credentials, bool shallow);
   Result<std::string> find_commit(const std::string& name);
+  Result<std::string> named_now(const std::string& ours);
   Result<void> fill_sizes(std::vector<Entry>& entries);
   Result<std::vector<Entry>> list(const std::string& commit, const std::string& path, bool below);
   Error no_such_folder(const std::string& commit, const std::string& path);

@@ -262,7 +262,7 @@ TEST_CASE("a broken file is named with its place, the rest is applied, and nothi
   CHECK(broken.items().at(0)["file"].text() == "a.yaml");
   CHECK(broken.items().at(0)["line"] == Value(4));
   CHECK(broken.items().at(0)["column"] == Value(8));
-  CHECK(broken.items().at(0)["message"].text() == "spec.sise: unknown field. Did you mean \"size\"?");
+  CHECK(broken.items().at(0)["message"].text() == "spec.sise: unknown field. Did you mean \"size\"? (and 1 more)");
   CHECK(broken.items().at(1)["file"].text() == "b.yaml");
   CHECK(bed.status()["appliedCommit"].text() == commit);
   CHECK(bed.status()["lastGoodCommit"].text() != commit);
