@@ -153,13 +153,13 @@ Result<StoredPage> Objects::list_stored(const std::string& project, const std::s
   std::string low = status_key(page.items.front().key);
   const std::string high = status_key(page.items.back().key) + std::string(1, '\0');
   const std::string_view root = "/status/";
-  const auto before = [](const Key& key, std::string_view status_key) {  // compares without making a string
-    for (const std::string* part : {&key.project, &key.kind, &key.name}) {
-      const std::string_view its = status_key.substr(0, std::min(status_key.find('/'), status_key.size()));
-      if (const int order = part->compare(its); order != 0) return order < 0;
-      status_key.remove_prefix(std::min(its.size() + 1, status_key.size()));
+  const auto order = [](const Key& key, std::string_view path) {  // of project/kind/name, without making that string
+    for (std::string_view part : {std::string_view(key.project), std::string_view("/"), std::string_view(key.kind),
+                                  std::string_view("/"), std::string_view(key.name)}) {
+      if (const int its = part.compare(path.substr(0, part.size())); its != 0) return its;
+      path.remove_prefix(part.size());
     }
-    return false;
+    return path.empty() ? 0 : -1;
   };
   size_t n = 0;
   while (true) {
@@ -167,9 +167,9 @@ Result<StoredPage> Objects::list_stored(const std::string& project, const std::s
     if (!read) return tl::unexpected(read.error());
     for (KeyValue& item : read->items) {
       const std::string_view path = std::string_view(item.key).substr(std::min(root.size(), item.key.size()));
-      while (n < page.items.size() && before(page.items[n].key, path)) ++n;
-      if (n < page.items.size() && status_key(page.items[n].key) == item.key)
-        page.items[n].status = std::move(item.value);
+      int how = -1;
+      while (n < page.items.size() && (how = order(page.items[n].key, path)) < 0) ++n;
+      if (how == 0) page.items[n].status = std::move(item.value);
       low = std::move(item.key);
     }
     low += '\0';

@@ -121,6 +121,10 @@ Attempt<http::Response> Api::list(const Call& call, const Kind& kind) {
     if (!page) return refuse(page.error());
     revision = page->revision;
     scanned += page->items.size();
+    if (!page->items.empty()) {  // what the first one takes, and a little more for each
+      const StoredTexts& first = page->items.front();
+      items.reserve(items.size() + page->items.size() * (first.spec.size() + first.status.size() + 100));
+    }
     for (const StoredTexts& object : page->items) {
       std::optional<std::string> text = parsed ? std::nullopt : Objects::splice(object);
       if (!text) {
@@ -146,7 +150,9 @@ Attempt<http::Response> Api::list(const Call& call, const Kind& kind) {
   out.body = dump_json(head);
   out.body.pop_back();
   out.body.reserve(out.body.size() + items.size() + 16);
-  out.body += ",\"items\":[" + items + "]}";
+  out.body += ",\"items\":[";
+  out.body += items;
+  out.body += "]}";
   return out;
 }
 

@@ -111,6 +111,27 @@ TEST_CASE("all pages of a list are of the first one's moment") {
   }
 }
 
+TEST_CASE("a list over all projects finds every status whatever the projects are called") {
+  Fixture f;
+  for (const char* project : {"a", "a-b", "a0", "b"}) {
+    Resource one;
+    one.kind = "Volume";
+    one.metadata.name = "v";
+    one.metadata.project = project;
+    one.metadata.uid = std::string("u-") + project;
+    one.status = Value::map({{"phase", project}});
+    Txn txn;
+    f.objects.stage_put(txn, one, "");
+    f.objects.stage_status(txn, one);
+    txn.guards.clear();
+    REQUIRE(f.objects.commit(txn));
+  }
+  auto page = f.objects.list("", "Volume", 0);
+  REQUIRE(page);
+  REQUIRE(page->items.size() == 4);
+  for (const Resource& one : page->items) CHECK(one.status["phase"].text() == one.metadata.project);
+}
+
 TEST_CASE("a list whose first page is too long ago is refused and says what to do") {
   Fixture f;
   f.apply(volume("a", "") + volume("b", "") + volume("c", ""));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstring>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -122,7 +123,10 @@ std::vector<RestFigure> list_page() {
     small = gzip(page.body).size();
     zipped.push_back(ms_between(read, Steady::now()));
     bytes = page.body.size();
-    const std::string next = json_of(page)["continue"].text();
+    const size_t token = page.body.find("\"continue\":\"");
+    const size_t begin = token + std::strlen("\"continue\":\"");
+    const std::string next =
+        token > 200 ? "" : page.body.substr(begin, page.body.find('"', begin) - begin);  // it comes before the items
     request.query.erase("continue");
     if (!next.empty()) request.query.emplace("continue", next);
   }
