@@ -117,7 +117,7 @@ TEST_CASE("while a server boots the cloud is looked at seldom, and at once when 
   CHECK(looks() - before < 12);
   while (world.cloud.servers().begin()->second.status == Server::Status::build) world.run(Millis{50});
   // By itself the loop would look seconds later.
-  world.run(Millis{500});
+  world.run(Millis{1'500});
   CHECK(world.condition("DatabaseInstance", "orders", "Ready") == "True");
 }
 
