@@ -79,7 +79,7 @@ Value Objects::parse_status(const std::string& value, const std::string& uid) {
 
 Ownership Objects::parse_fields(const std::string& value, const std::string& uid) {
   Result<Value> parsed = parse_json(value);
-  if (!parsed || (*parsed)["uid"].text() != uid) return {};
+  if (!parsed || (*parsed)["uid"].text() != uid) return Ownership();
   return ownership_from_value(*parsed);
 }
 
