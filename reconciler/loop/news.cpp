@@ -174,10 +174,14 @@ void Loop::take(Look look) {
   for (const auto& [uid, digest] : owner_digests_)
     if (!digests.contains(uid)) changed.insert(uid);
   owner_digests_ = std::move(digests);
+  // Not those that a list lacks: a guest whose server a cell hides would be news with every call.
+  std::erase_if(called_, [&](const std::string& server) {
+    const auto token = token_from(server);
+    return !token || !key_of_uid_.contains(token->uid);
+  });
   if (inventory.servers_known) {
     std::set<std::string> alive;
     for (const Server& server : inventory.servers) alive.insert(to_string(server.token));
-    std::erase_if(called_, [&](const std::string& server) { return !alive.contains(server); });
     for (auto guest = world_.guests.begin(); guest != world_.guests.end();) {
       if (alive.contains(guest->first)) {
         ++guest;
