@@ -161,8 +161,9 @@ void Gitops::take_in() {
     if (key.kind == "GitSource") reload(key);
   const Millis now = options_.clock.monotonic();
   for (auto& [key, tracked] : sources_) {
+    const std::string& project = key.project;  // clang 14 captures no bindings
     const auto uses = [&](const std::string& secret) {
-      return !secret.empty() && changed.contains({key.project, "Secret", secret});
+      return !secret.empty() && changed.contains({project, "Secret", secret});
     };
     if (uses(tracked.spec.secret) || uses(tracked.spec.keys_secret)) {
       tracked.failures = 0;

@@ -105,22 +105,6 @@ TEST_CASE("a zone that the cloud does not know stalls with a code and the cloud'
   CHECK(world.cloud.servers().empty());
 }
 
-TEST_CASE("while a server boots the cloud is looked at seldom, and at once when its guest calls") {
-  LoopWorld world;
-  world.cloud.options().server_build = Millis{40'000};
-  world.apply(orders(""));
-  world.run(Millis{2'000});
-  REQUIRE(world.cloud.servers().size() == 1);
-  const auto looks = [&] { return world.loop->snapshot().inventory->sequence; };
-  const uint64_t before = looks();
-  world.run(Millis{30'000});
-  CHECK(looks() - before < 12);
-  while (world.cloud.servers().begin()->second.status == Server::Status::build) world.run(Millis{50});
-  // By itself the loop would look seconds later.
-  world.run(Millis{1'500});
-  CHECK(world.condition("DatabaseInstance", "orders", "Ready") == "True");
-}
-
 TEST_CASE("how a server joined is forgotten with its owner, also when that was stored late") {
   LoopWorld world;
   world.apply(orders(", deletionPolicy: Delete"));
