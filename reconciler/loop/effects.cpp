@@ -10,9 +10,9 @@ namespace {
 
 constexpr int kCommitTries = 3;
 
-std::string log_key(const char* log, Time now, Rng& rng, int number) {
+std::string log_key(Time now, Rng& rng, int number) {
   char stamp[48];
-  std::snprintf(stamp, sizeof stamp, "%s%013lld-%012llx%02d", log, static_cast<long long>(now.ms),
+  std::snprintf(stamp, sizeof stamp, "/action/%013lld-%012llx%02d", static_cast<long long>(now.ms),
                 static_cast<unsigned long long>(rng.next() >> 16), number % 100);
   return stamp;
 }
@@ -174,7 +174,10 @@ void Loop::note_effect(const Key& key) {
                                   {"object", to_string(key)},
                                   {"action", finished->action},
                                   {"ms", static_cast<int64_t>(finished->took.count())}});
-  effect_ = Op{Op::Kind::put, log_key("/took/", world_.now, rng_, 0), dump_json(entry), 0};
+  char stamp[48];
+  std::snprintf(stamp, sizeof stamp, "/took/%013lld-%08llu", static_cast<long long>(world_.now.ms),
+                static_cast<unsigned long long>(actions_));
+  effect_ = Op{Op::Kind::put, stamp, dump_json(entry), 0};
 }
 
 // The append-only log of what was done to the cloud, and the events that people read.
@@ -197,7 +200,7 @@ void Loop::record(const Done& done) {
                                 {"result", item.outcome ? "ok" : std::string(to_string(item.outcome.error().code))}});
       if (item.outcome && !item.outcome->request_id.empty()) entry.set("requestId", item.outcome->request_id);
       if (!item.outcome) entry.set("error", item.outcome.error().message);
-      txn.ops.push_back({Op::Kind::put, log_key("/action/", world_.now, rng_, number++), dump_json(entry), 0});
+      txn.ops.push_back({Op::Kind::put, log_key(world_.now, rng_, number++), dump_json(entry), 0});
     }
     // Object actions write their own event, with the object.
     if ((cloud || !item.outcome) && done.key.kind != kLeak)
