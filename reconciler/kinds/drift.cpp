@@ -120,6 +120,8 @@ DriftJudge::Finding DriftJudge::found(DriftFact fact, const Server* server, std:
 
 DriftJudge::Finding DriftJudge::judge_size(const std::string& path, int64_t want_gib, int64_t have_gib,
                                            std::string accept) {
+  // The first look at a new object may be an old list: nothing is remembered of its volume before it was in sync once.
+  if (object_.resource.status["syncedGeneration"].int_or(0) == 0) return Finding::fits;
   const Value& remembered = in_sync_[path];
   DriftFact fact{path, want_gib, have_gib};
   fact.correctable = false;
