@@ -228,9 +228,13 @@ std::vector<Schedule> Explorer::broken_calls(const Scenario& scenario) {
 
 std::vector<Schedule> Explorer::broken_commits(const Scenario& scenario) {
   std::vector<Schedule> all;
-  for (int64_t n = 1; n <= baseline(scenario).extent.commits; ++n)
+  const Extent& extent = baseline(scenario).extent;
+  for (int64_t n = 1; n <= extent.commits; ++n)
     for (Kind kind : {Kind::io_error, Kind::ambiguous, Kind::conflict})
       all.push_back(with(scenario, {{kind, "", n, 0}}));
+  // And a store that cannot write for a while, from each second on: what was decided meanwhile is not remembered.
+  for (Millis at{0}; at < extent.length; at += Millis{1'000})
+    all.push_back(with(scenario, {{Kind::disk_full, "", at.count(), 5'000}}));
   return all;
 }
 

@@ -88,6 +88,25 @@ std::string backups_kept(const Facts& facts) {
   return "";
 }
 
+// What an engine runs with and nobody remembers cannot be taken back when the wish for it is withdrawn.
+std::string told_remembered(const Facts& facts) {
+  std::map<std::string, const SimDisk*> disks;  // by the instance that runs on it
+  for (const auto& [id, server] : *facts.servers) {
+    if (facts.foreign.contains(id) || !runs(server.status)) continue;
+    auto disk = facts.disks->find(server.volume_id);
+    if (disk != facts.disks->end() && disk->second.mark == server.token.uid) disks[server.token.uid] = &disk->second;
+  }
+  for (const auto& [key, resource] : facts.stored) {
+    auto disk = disks.find(resource.metadata.uid);
+    if (disk == disks.end() || disk->second->parameters.empty()) continue;
+    const Value status = facts.status_of(resource);
+    for (const auto& [name, value] : disk->second->parameters)
+      if (!status["appliedParameters"].find(name))
+        return to_string(key) + " runs with " + name + " = " + value + ", and its status does not know it was told";
+  }
+  return "";
+}
+
 std::string commits_honest(const Facts& facts) { return facts.broken.empty() ? "" : facts.broken.front(); }
 
 std::string nothing_left_behind(const Facts& facts) {
@@ -152,6 +171,7 @@ constexpr std::array kInvariants = {
     Invariant{"foreign-untouched", "what is not ours is never changed", foreign_untouched},
     Invariant{"no-data-loss", "acknowledged rows stay on the volume they were written to", rows_kept},
     Invariant{"backups-kept", "a stored backup goes only when it is deleted", backups_kept},
+    Invariant{"told-remembered", "a guest is told nothing that the store does not remember", told_remembered},
     Invariant{"honest-commits", "revisions and generations rise, statuses are true, no secret is stored",
               commits_honest},
 };

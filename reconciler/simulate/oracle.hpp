@@ -29,6 +29,7 @@ std::string one_server(const Facts& facts);
 std::string foreign_untouched(const Facts& facts);
 std::string rows_kept(const Facts& facts);
 std::string backups_kept(const Facts& facts);
+std::string told_remembered(const Facts& facts);
 std::string commits_honest(const Facts& facts);
 std::string nothing_left_behind(const Facts& facts);
 std::string creates_resolved(const Facts& facts);

@@ -50,7 +50,7 @@ const std::vector<Bed>& beds() {
     };
     return std::vector<Bed>{
         {"DatabaseInstance", "x", groups, std::string(kMaria),
-         with_common({"datastore", "flavor", "volume", "configurationRef", "access", "rootAccess", "deletionProtection",
+         with_common({"datastore", "flavor", "volume", "availabilityZone", "configurationRef", "access", "rootAccess", "deletionProtection",
                       "maintenance"})},
         {"DatabaseInstance",
          "x",
@@ -68,7 +68,7 @@ const std::vector<Bed>& beds() {
         {"User", "x", one + two + secrets,
          R"({"instanceRef":{"name":"one"},"password":{"generate":{}},"grants":[{"privileges":["SELECT"],"on":"orders.*"}]})",
          with_common({"instanceRef", "name", "host", "password", "grants", "maxConnections"})},
-        {"Volume", "x", "", R"({"size":2})", with_common({"size", "type"})},
+        {"Volume", "x", "", R"({"size":2})", with_common({"size", "type", "availabilityZone"})},
         {"Secret", "x",
          one + yaml("User", "u", R"({"instanceRef":{"name":"one"},"password":{"secretRef":{"name":"x"}}})"),
          R"({"data":{"password":"first-password-1"}})", with_common({"data"})},
@@ -84,6 +84,8 @@ const std::vector<Bed>& beds() {
         {"Backup", "x", one + two, R"({"instanceRef":{"name":"one"}})", with_common({"instanceRef", "timeout"})},
         {"Operation", "x", one + two, R"({"instanceRef":{"name":"one"},"restart":{}})",
          with_common({"instanceRef", "restart", "reason", "ttl"})},
+        {"GitSource", "x", secrets, R"({"url":"https://git.example/a.git"})",
+         with_common({"url", "ref", "path", "interval", "secretRef", "webhook", "verify", "prune"})},
     };
   }();
   return all;
@@ -130,6 +132,21 @@ const std::map<std::string, std::string, std::less<>>& known_values() {
        R"([{"max_connections":100},{"max_connections":300},{"max_connections":100,"innodb_buffer_pool_size":134217728}])"},
       {"BackupSchedule.retention", R"(["-",{"keepLast":2}])"},
       {"Operation.restart", R"([])"},
+      {"GitSource.url", R"(["https://git.example/a.git","ssh://git@git.example/b.git"])"},
+      {"GitSource.ref", R"(["-",{"branch":"main"},{"tag":"v1"},{"commit":"0123456789abcdef0123456789abcdef01234567"}])"},
+      {"GitSource.ref.branch", R"([])"},
+      {"GitSource.ref.tag", R"([])"},
+      {"GitSource.ref.commit", R"([])"},
+      {"GitSource.path", R"(["-","prod/"])"},
+      {"GitSource.secretRef", R"(["-",{"name":"s1"}])"},
+      {"GitSource.secretRef.name", R"(["s1","s2"])"},
+      {"GitSource.webhook", R"(["-",{"secretRef":{"name":"s1"}}])"},
+      {"GitSource.webhook.secretRef", R"([])"},
+      {"GitSource.webhook.secretRef.name", R"(["s1","s2"])"},
+      {"GitSource.verify", R"(["-",{"keysRef":{"name":"s1"}}])"},
+      {"GitSource.verify.keysRef", R"([])"},
+      {"GitSource.verify.keysRef.name", R"(["s1","s2"])"},
+      {"GitSource.prune", R"(["-",{"enabled":true}])"},
   };
   return known;
 }

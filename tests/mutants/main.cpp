@@ -71,6 +71,11 @@ class Search {
         look_at(scenario, explorer_.swarm(scenario, 1 + static_cast<uint64_t>(begin), kRound));
       }
     }
+    // What shows only when one certain commit fails, a swarm may miss for long.
+    for (const Scenario& scenario : scenarios()) {
+      if (done()) return found_;
+      look_at(scenario, explorer_.broken_commits(scenario));
+    }
     return found_;
   }
 

@@ -136,6 +136,21 @@ TEST_CASE("a backup that nobody gave up and that is gone is seen") {
   CHECK(world.broken() == "");
 }
 
+TEST_CASE("a parameter that an engine runs with and no status names is seen") {
+  Good world;
+  world.truth.disks["v1"].mark = kInstance;
+  world.truth.disks["v1"].parameters["max_connections"] = "200";
+  CHECK(world.broken() == "told-remembered");
+  Resource& instance = world.facts.stored[{"p", "DatabaseInstance", "db"}];
+  // Its value may follow: the name is enough to take it back.
+  world.facts.statuses[instance.key()] =
+      std::string(R"({"uid":")") + kInstance + R"(","status":{"appliedParameters":{"max_connections":""}}})";
+  CHECK(world.broken() == "");
+  world.facts.statuses.clear();
+  world.truth.servers["s1"].status = Server::Status::shutoff;  // of an engine that was
+  CHECK(world.broken() == "");
+}
+
 TEST_CASE("what nobody owns at the end is seen") {
   {
     Good world;
