@@ -26,7 +26,6 @@ namespace trove {
 struct LoopOptions {
   Millis observe_period{10'000};  // anti-entropy; what happens here and now is observed at once
   Millis busy_period{250};        // while something of ours is on its way in the cloud; grows when nothing moves
-  Millis boot_period{250};        // while servers boot and nothing else moves. Longer costs time after a stale list
   Millis longest_wait{60'000};
   // A plan rests on all that was stored when it was asked for: for so long it waits until the loop has seen that. Only
   // where the loop has a thread of its own.

@@ -8,45 +8,35 @@
 namespace trove {
 namespace {
 
-enum class OnItsWay { nothing, boots, moves };
-
-// What of ours the cloud is working on. `boots`: nothing but new servers, whose guests have not called yet; their volumes
-// are being attached.
-OnItsWay on_its_way(const Inventory& cloud, const std::set<std::string>& called) {
-  std::set<std::string> booting;  // ids
-  for (const Server& server : cloud.servers) {
-    if (server.token.uid.empty()) continue;
+// Whether the cloud is working on something of ours.
+bool on_its_way(const Inventory& cloud) {
+  const auto moves = [](const Server& server) {
     switch (server.status) {
       case Server::Status::build:
-        if (called.contains(to_string(server.token))) return OnItsWay::moves;
-        booting.insert(server.id);
-        break;
       case Server::Status::reboot:
       case Server::Status::resize:
       case Server::Status::verify_resize:
       case Server::Status::deleting:
-        return OnItsWay::moves;
+        return !server.token.uid.empty();
       default:
-        break;
+        return false;
     }
-  }
-  for (const CloudVolume& volume : cloud.volumes) {
-    if (volume.token.uid.empty()) continue;
+  };
+  const auto changes = [](const CloudVolume& volume) {
     switch (volume.status) {
       case CloudVolume::Status::reserved:
       case CloudVolume::Status::attaching:
-        if (booting.contains(volume.server_id)) break;
-        return OnItsWay::moves;
       case CloudVolume::Status::creating:
       case CloudVolume::Status::detaching:
       case CloudVolume::Status::extending:
       case CloudVolume::Status::deleting:
-        return OnItsWay::moves;
+        return !volume.token.uid.empty();
       default:
-        break;
+        return false;
     }
-  }
-  return booting.empty() ? OnItsWay::nothing : OnItsWay::boots;
+  };
+  return std::any_of(cloud.servers.begin(), cloud.servers.end(), moves) ||
+         std::any_of(cloud.volumes.begin(), cloud.volumes.end(), changes);
 }
 
 size_t hash_text(const std::string& text) { return std::hash<std::string>{}(text); }
@@ -206,11 +196,8 @@ void Loop::take(Look look) {
   // A thing that stays on its way for hours (a stuck delete) is not asked for each moment.
   look_again_ = changed.empty() ? look_again_ + look_again_ / 2 : options_.busy_period;
   look_again_ = std::clamp(look_again_, options_.busy_period, options_.observe_period);
-  const OnItsWay way = on_its_way(*world_.inventory, called_);
-  if (way != OnItsWay::nothing)
-    next_observation_ = std::min(
-        next_observation_, clock_.monotonic() + (way == OnItsWay::moves ? look_again_
-                                                                        : std::max(look_again_, options_.boot_period)));
+  if (on_its_way(*world_.inventory))
+    next_observation_ = std::min(next_observation_, clock_.monotonic() + look_again_);
   for (const std::string& uid : changed)
     if (auto key = key_of_uid_.find(uid); key != key_of_uid_.end()) touch(key->second, Priority::event);
   for (auto& [key, state] : states_)

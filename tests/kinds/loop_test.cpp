@@ -291,6 +291,23 @@ TEST_CASE("a guest that never calls is said to be one, until it does") {
   CHECK(world.condition("DatabaseInstance", "orders-db", "Stalled") != "True");
 }
 
+TEST_CASE("a guest's first call has the cloud looked at, however seldom that has become") {
+  // How long until the loop knows that the server runs, counted from the moment that the guest could call.
+  const auto known_after = [](bool calls) {
+    LoopWorld world;
+    world.cloud.options().server_build = Millis{45'000};
+    world.guests_answer = calls;
+    world.apply(kShop);
+    do world.run(Millis{50});
+    while (world.cloud.servers().empty() || world.cloud.servers().begin()->second.status == Server::Status::build);
+    const Millis runs = world.clock.monotonic();
+    while (world.loop->snapshot().inventory->servers.front().status != Server::Status::active) world.run(Millis{50});
+    return world.clock.monotonic() - runs;
+  };
+  CHECK(known_after(false) > Millis{1'000});
+  CHECK(known_after(true) < Millis{200});
+}
+
 TEST_CASE("a flavor change waits for a restart under Manual and happens at once under Immediate") {
   LoopWorld world;
   world.apply(kShop);
