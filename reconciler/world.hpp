@@ -93,6 +93,13 @@ struct Explained {
   std::vector<ServerDeed> deeds;  // empty: it does not tell
 };
 
+// A difference that one look at the cloud has shown. Lists are old now and then: it takes another look, begun later, that
+// shows the same before anything is said of it or done about it.
+struct Suspicion {
+  Value actual;
+  uint64_t sequence = 0;  // of the newest look that had begun then
+};
+
 // Of a volume that holds nothing: cinder will take its deletion.
 bool disposable(CloudVolume::Status status);
 
@@ -113,6 +120,8 @@ class World {
   std::shared_ptr<const std::map<std::string, Gone>> gone = std::make_shared<std::map<std::string, Gone>>();  // by uid
 
   std::map<std::pair<std::string, std::string>, Explained> explained;  // by server id and path
+  std::map<std::pair<std::string, std::string>, Suspicion> suspected;   // by owner's uid and path
+  bool second_look = true;            // false: one look is enough; for a plan that only tells what would be done
   std::map<std::string, Leak> leaks;  // by id
   // Servers and ports that have leaked go after this long; nullopt: nothing does, it is only reported. Volumes never do.
   std::optional<Millis> remove_leaks_after;

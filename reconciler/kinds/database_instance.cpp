@@ -391,10 +391,9 @@ std::optional<Plan> server_rung(Ladder& ladder) {
   return flavor_rung(ladder);
 }
 
-}  // namespace
-
-Plan plan_database_instance(const Object& object, const World& world) {
-  Ladder ladder(object, world);
+Plan plan_rungs(Ladder& ladder) {
+  const Object& object = ladder.object;
+  const World& world = ladder.world;
   if (object.deleting()) return plan_deletion(ladder);
   if (ladder.want.observe_only) {
     ladder.drift.forget_all();
@@ -450,6 +449,15 @@ Plan plan_database_instance(const Object& object, const World& world) {
     ladder.flavor_waits = ladder.server->flavor != ladder.want.flavor;
   }
   return guest_rung(ladder);
+}
+
+}  // namespace
+
+Plan plan_database_instance(const Object& object, const World& world) {
+  Ladder ladder(object, world);
+  Plan plan = plan_rungs(ladder);
+  plan.suspects = ladder.drift.suspects();
+  return plan;
 }
 
 }  // namespace trove

@@ -94,6 +94,7 @@ DriftJudge::Finding DriftJudge::found(DriftFact fact, const Server* server, std:
     for (const char* field : {"by", "requestId", "since"})
       if (const Value* value = before->second.find(field)) entry.set(field, *value);
   } else {
+    if (!seen_twice(fact)) return Finding::asking;
     if (server) {
       const auto told = world_.explained.find({server->id, fact.path});
       if (told == world_.explained.end() || told->second.actual != fact.actual.text()) {
@@ -116,6 +117,16 @@ DriftJudge::Finding DriftJudge::found(DriftFact fact, const Server* server, std:
     waits_for(fact.path, "put right " + std::to_string(kMaxCorrections) + " times within an hour; stopped");
   }
   return policy == Drift::report || stopped || !fact.correctable ? Finding::left : Finding::correct;
+}
+
+bool DriftJudge::seen_twice(const DriftFact& fact) {
+  if (!world_.second_look) return true;
+  const auto seen = world_.suspected.find({object_.meta().uid, fact.path});
+  if (seen != world_.suspected.end() && seen->second.actual == fact.actual &&
+      seen->second.sequence < world_.inventory->sequence)
+    return true;
+  suspects_.push_back({fact.path, fact.actual});
+  return false;
 }
 
 DriftJudge::Finding DriftJudge::judge_size(const std::string& path, int64_t want_gib, int64_t have_gib,
@@ -154,19 +165,20 @@ Value* DriftJudge::record_of(const std::string& path) {
   return nullptr;
 }
 
+// The clock may have been set back meanwhile: what is said to have been in the future does not count.
+bool DriftJudge::recent(const Value& time) const {
+  const auto at = parse_time(time.text());
+  return at && *at <= world_.now && world_.now - *at < kCorrectionWindow;
+}
+
 bool DriftJudge::flaps(const std::string& path, const Value& entry) {
   Value* record = record_of(path);
   if (!record) return false;
   if ((*record)["stopped"].bool_or(false)) return true;
+  if ((*record)["since"] == entry["since"]) return false;  // this one, going on
   const auto& times = (*record)["times"].items();
-  const auto since = parse_time(entry["since"].text());
-  if (times.empty() || !since) return false;
-  if (const auto last = parse_time(times.back().text()); last && *last >= *since) return false;  // this one, going on
-  const size_t recent = static_cast<size_t>(std::count_if(times.begin(), times.end(), [&](const Value& time) {
-    const auto at = parse_time(time.text());
-    return at && world_.now - *at < kCorrectionWindow;
-  }));
-  if (recent < kMaxCorrections) return false;
+  if (std::count_if(times.begin(), times.end(), [&](const Value& time) { return recent(time); }) < kMaxCorrections)
+    return false;
   record->set("stopped", true);
   record->set("desired", entry["desired"]);
   record->set("actual", entry["actual"]);
@@ -176,19 +188,18 @@ bool DriftJudge::flaps(const std::string& path, const Value& entry) {
 void DriftJudge::corrected(const std::string& path) {
   const auto entry = drift_.find(path);
   if (entry == drift_.end()) return;
+  const Value& since = entry->second["since"];
   Value* record = record_of(path);
   if (!record)
     record = &corrections_.push_back(
         Value::map({{"path", path}, {"generation", object_.meta().generation}, {"times", Value::list()}}));
-  const auto since = parse_time(entry->second["since"].text());
-  const auto& times = (*record)["times"].items();
-  if (const auto last = times.empty() ? std::nullopt : parse_time(times.back().text()); last && since && *last >= *since)
-    return;
+  if ((*record)["since"] == since) return;
   Value kept = Value::list();
-  for (const Value& time : times)
-    if (const auto at = parse_time(time.text()); at && world_.now - *at < kCorrectionWindow) kept.push_back(time);
+  for (const Value& time : (*record)["times"].items())
+    if (recent(time)) kept.push_back(time);
   kept.push_back(format_time(world_.now));
   record->set("times", std::move(kept));
+  record->set("since", since);
 }
 
 void DriftJudge::waits_for(const std::string& path, std::string what) {

@@ -15,7 +15,7 @@
 namespace trove {
 
 // The same correction this often within an hour, and once more wanted, is a fight that nobody wins.
-inline constexpr size_t kMaxCorrections = 3;
+inline constexpr int kMaxCorrections = 3;
 inline constexpr Millis kCorrectionWindow{3'600'000};
 
 struct DriftFact {
@@ -26,13 +26,19 @@ struct DriftFact {
   bool correctable = true;
 };
 
+// What seems to have been changed outside: what the cloud shows at a path.
+struct Suspect {
+  std::string path;
+  Value actual;
+};
+
 class DriftJudge {
  public:
   enum class Finding {
     fits,
     change,   // the spec changed (or this is new): carry it out
     correct,  // drift, to be put right: then say corrected()
-    asking,   // drift, and the cloud is asked first who it was: asks() has the action
+    asking,   // drift it seems; the cloud is looked at again first (suspects()), and asked who it was (asks())
     left,     // drift that is reported, ignored, or fought over too often: nothing is done
   };
   DriftJudge(const Object& object, const World& world);
@@ -56,6 +62,7 @@ class DriftJudge {
   void forget_all();
 
   const std::vector<CloudAction>& asks() const { return asks_; }
+  const std::vector<Suspect>& suspects() const { return suspects_; }
   bool drifted() const { return !drift_.empty(); }
   bool drifted(const std::string& path) const { return drift_.contains(path); }
   std::string message() const;         // "" = nothing has drifted
@@ -65,7 +72,9 @@ class DriftJudge {
  private:
   Finding found(DriftFact fact, const Server* server, std::string_view deed);
   Value* record_of(const std::string& path);
+  bool recent(const Value& time) const;
   bool flaps(const std::string& path, const Value& entry);
+  bool seen_twice(const DriftFact& fact);
 
   const Object& object_;
   const World& world_;
@@ -76,6 +85,7 @@ class DriftJudge {
   Value corrections_;
   std::set<std::string> stopped_;
   std::vector<CloudAction> asks_;
+  std::vector<Suspect> suspects_;
 };
 
 // "/flavor: db.large instead of db.small, by keystone:kim"

@@ -69,6 +69,7 @@ struct Plan {
   Value status = Value::map();  // the whole status, conditions included (transition times are the loop's)
   std::optional<Time> wake;     // look again then, whatever happens
   bool keep_status = false;     // too little is known to say anything new
+  std::vector<Suspect> suspects;  // look at the cloud again, and come back with it
   std::string waiting_reason, waiting_message;  // what a person should know when there is no action and no convergence
 };
 

@@ -255,6 +255,7 @@ void keep_most(const Needs& now, Needs& most) {
 }  // namespace
 
 Preview preview(World world, const std::vector<Key>& keys) {
+  world.second_look = false;
   Preview result;
   Needs running;
   std::deque<Key> queue(keys.begin(), keys.end());

@@ -59,9 +59,7 @@ const Object* user_of(const Object& object, const World& world) {
   return nullptr;
 }
 
-}  // namespace
-
-Plan plan_volume(const Object& object, const World& world) {
+Plan plan_steps(const Object& object, const World& world, DriftJudge& drift) {
   const auto& want = object.as<VolumeSpec>();
   const Token token{object.meta().uid, "data", 1};
   const std::string bound = bound_volume(object.resource);
@@ -69,7 +67,6 @@ Plan plan_volume(const Object& object, const World& world) {
   const Observed<CloudVolume> seen = object.deleting() || was_unused
                                          ? world.volume_of(object.meta().uid, bound)
                                          : world.bound_volume_of(object.meta().uid, bound);
-  DriftJudge drift(object, world);
   StatusBuilder status(object, world);
   status.drift(drift);
   if (object.deleting() || want.observe_only) drift.forget_all();
@@ -192,6 +189,15 @@ Plan plan_volume(const Object& object, const World& world) {
   }
   if (drift.drifted()) status.synced(false, "Drifted", drift.message());
   return converged(status);
+}
+
+}  // namespace
+
+Plan plan_volume(const Object& object, const World& world) {
+  DriftJudge drift(object, world);
+  Plan plan = plan_steps(object, world, drift);
+  plan.suspects = drift.suspects();
+  return plan;
 }
 
 }  // namespace trove

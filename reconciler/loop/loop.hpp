@@ -129,6 +129,7 @@ class Loop final : public PlanSource, public LoopStatus {
   void record_again(const Token& token);
   void commit_ledger(Txn txn, std::vector<Token> tokens);  // fenced; written again when the store refuses
   void commit_later(Txn txn);                              // fenced, without waiting; for what may be lost
+  void suspect(const Object& object, const Plan& plan);
   void note_effect(const Key& key);  // what was on its way for it has come about
   Value plan_to_json(const std::string& project, World world, const Durations& durations,
                      const std::vector<Resource>& proposed, const std::vector<Key>& removed);

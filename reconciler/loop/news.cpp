@@ -79,6 +79,7 @@ void Loop::take(WatchBatch batch) {
         world_.edit_ledger().forget(gone->meta().uid);
       }
       key_of_uid_.erase(gone->meta().uid);
+      std::erase_if(world_.suspected, [&](const auto& old) { return old.first.first == gone->meta().uid; });
       owner_digests_.erase(gone->meta().uid);
       world_.remove(*key);
       world_.failures.erase(*key);

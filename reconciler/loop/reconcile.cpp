@@ -55,6 +55,7 @@ void Loop::reconcile(const Key& key) {
   Plan plan = plan_object(*object, world_);
   // What failed has been done all the same (its answer was lost), or is not wanted any more.
   if (plan.actions.empty() && !plan.keep_status && world_.failures.erase(key) > 0) plan = plan_object(*object, world_);
+  suspect(*object, plan);
   if (!plan.keep_status && (!plan.actions.empty() || plan.waiting_reason.empty())) note_effect(key);
   if (plan.wake) {
     const Millis in = std::max(Millis{1}, *plan.wake - world_.now);
@@ -116,6 +117,24 @@ void Loop::reconcile(const Key& key) {
     hold(key);
   else
     perform(key, std::move(actions));
+}
+
+// What one look shows is not believed yet when it speaks of something that was changed outside.
+void Loop::suspect(const Object& object, const Plan& plan) {
+  const std::string& uid = object.meta().uid;
+  if (plan.suspects.empty() && plan.keep_status) return;  // nothing new is said: what was suspected still is
+  std::erase_if(world_.suspected, [&](const auto& old) {
+    return old.first.first == uid && std::none_of(plan.suspects.begin(), plan.suspects.end(), [&](const Suspect& now) {
+             return now.path == old.first.second;
+           });
+  });
+  for (const Suspect& now : plan.suspects) {
+    Suspicion& seen = world_.suspected[{uid, now.path}];
+    if (seen.sequence == 0 || !(seen.actual == now.actual)) seen = {now.actual, observations_started_};
+  }
+  if (plan.suspects.empty()) return;
+  states_[object.key()].needs_inventory = observations_started_ + 1;
+  observe();
 }
 
 void Loop::perform(const Key& key, std::vector<Action> actions) {
