@@ -55,6 +55,7 @@ struct Facts {
   std::set<std::string> lost_volumes;               // cloud ids that a fault took away
   std::set<std::string> bereft;                     // uids of Volumes whose rows went with them
   std::map<Key, std::set<std::string>> runs;        // of each BackupSchedule: the due times that it made a Backup for
+  std::map<Key, std::string> drifted;                               // what was said to have been changed outside, first
   std::map<Key, int64_t> flips;                     // how often an object became ready, or no more
   std::vector<std::string> secrets;                 // canaries: in no value of the store
   // Generations that the truth has not been seen to match yet, by uid; a status may claim none of them.

@@ -338,6 +338,7 @@ void SimWorld::rest() {
 // At rest is not enough if it only seems so: some runs go on for longer than every patience of the product.
 void SimWorld::linger() {
   check_costs();
+  if (!violation_) check_drift();
   if (!violation_) check_documents();
   if (violation_ || schedule_.seed % kLingerEvery != 0) return;
   const uint64_t loud = loud_;
@@ -365,6 +366,22 @@ void SimWorld::check_costs() {
   const int64_t most_calls = options_.clean->calls + allowed_calls(schedule_, instances);
   if (calls > most_calls)
     broken("thrifty", std::to_string(calls) + " calls, and " + std::to_string(most_calls) + " are allowed");
+}
+
+void SimWorld::check_drift() {
+  // Faults of our own sight and memory; any other may really change something.
+  constexpr Fault::Kind kSight[] = {Fault::Kind::crash,    Fault::Kind::stale,     Fault::Kind::partial,
+                                    Fault::Kind::hidden,   Fault::Kind::blind,     Fault::Kind::lost_request,
+                                    Fault::Kind::io_error, Fault::Kind::ambiguous, Fault::Kind::conflict,
+                                    Fault::Kind::pause,    Fault::Kind::disk_full, Fault::Kind::compact,
+                                    Fault::Kind::outage,   Fault::Kind::throttle,  Fault::Kind::lag,
+                                    Fault::Kind::clock,    Fault::Kind::async,     Fault::Kind::foreign};
+  const auto sees = [&](const Fault& fault) {
+    return std::find(std::begin(kSight), std::end(kSight), fault.kind) != std::end(kSight);
+  };
+  if (facts_.drifted.empty() || !std::all_of(schedule_.faults.begin(), schedule_.faults.end(), sees)) return;
+  const auto& [key, what] = *facts_.drifted.begin();
+  broken("no-false-drift", to_string(key) + " was said to have drifted, and nobody changed anything: " + what);
 }
 
 void SimWorld::check_documents() {

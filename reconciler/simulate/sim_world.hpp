@@ -85,6 +85,7 @@ class SimWorld {
   void check_patient(const Token& token);
   void check_delete(const std::string& server_id);
   void committed(const std::string& plane, const Txn& txn, Revision revision);
+  void check_drift();      // at rest: was anything called drift that nobody had changed
   void check_documents();  // at rest: what guests were told last
 
   void boot(size_t plane);

@@ -162,6 +162,8 @@ void Witness::put_status(const Key& key, const std::string& value) {
   if ((stored.find(kReadyTrue) == std::string::npos) != (value.find(kReadyTrue) == std::string::npos))
     ++facts_.flips[key];
   stored = value;
+  if (value.find("\"drift\":[{") != std::string::npos)
+    facts_.drifted.emplace(key, dump_json(facts_.status_of(resource)["drift"]));
   if (key.kind == "BackupSchedule") {
     const std::string ran = facts_.status_of(resource)["lastRun"].text();
     if (!ran.empty() && !facts_.runs[key].contains(ran))
