@@ -455,9 +455,7 @@ Plan plan_rungs(Ladder& ladder) {
 
 Plan plan_database_instance(const Object& object, const World& world) {
   Ladder ladder(object, world);
-  Plan plan = plan_rungs(ladder);
-  plan.suspects = ladder.drift.suspects();
-  return plan;
+  return looked_at_again(plan_rungs(ladder), ladder.drift);
 }
 
 }  // namespace trove

@@ -49,6 +49,14 @@ void keep_honest(const Object& object, Plan& plan) {
 
 }  // namespace
 
+Plan looked_at_again(Plan plan, const DriftJudge& drift) {
+  if (drift.suspects().empty()) return plan;
+  plan.actions.clear();
+  plan.suspects = drift.suspects();
+  plan.keep_status = true;
+  return plan;
+}
+
 Plan plan_object(const Object& object, const World& world) {
   for (const Planner& planner : kPlanners) {
     if (planner.kind != object.resource.kind) continue;

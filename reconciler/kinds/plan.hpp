@@ -69,7 +69,7 @@ struct Plan {
   Value status = Value::map();  // the whole status, conditions included (transition times are the loop's)
   std::optional<Time> wake;     // look again then, whatever happens
   bool keep_status = false;     // too little is known to say anything new
-  std::vector<Suspect> suspects;  // look at the cloud again, and come back with it
+  std::vector<Suspect> suspects;  // look at the cloud again, and come back
   std::string waiting_reason, waiting_message;  // what a person should know when there is no action and no convergence
 };
 
@@ -83,6 +83,8 @@ inline constexpr const char* kLeak = "Leak";
 std::map<std::string, Leak> find_leaks(const World& world, const std::function<bool(const std::string& uid)>& owned);
 std::vector<Action> plan_leaks(const World& world);
 
+// Where something is suspected, nothing is said and nothing is done before the cloud was looked at again: a moment later.
+Plan looked_at_again(Plan plan, const DriftJudge& drift);
 // The plan of any object. An unknown kind gives an empty plan.
 Plan plan_object(const Object& object, const World& world);
 

@@ -195,9 +195,7 @@ Plan plan_steps(const Object& object, const World& world, DriftJudge& drift) {
 
 Plan plan_volume(const Object& object, const World& world) {
   DriftJudge drift(object, world);
-  Plan plan = plan_steps(object, world, drift);
-  plan.suspects = drift.suspects();
-  return plan;
+  return looked_at_again(plan_steps(object, world, drift), drift);
 }
 
 }  // namespace trove

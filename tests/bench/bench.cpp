@@ -58,11 +58,6 @@ void print(const Row& row) {
   std::cout.flush();
 }
 
-std::string database_document(int number, const std::string& instance) {
-  return "---\napiVersion: trove/v1alpha1\nkind: Database\nmetadata: {name: d" + std::to_string(number) +
-         ", labels: {app: bench, tier: prod}}\nspec: {instanceRef: {name: " + instance + "}, characterSet: utf8mb4}\n";
-}
-
 void get_process_time() {
   System system;
   system.apply("apiVersion: trove/v1alpha1\nkind: Volume\nmetadata: {name: v}\nspec: {size: 1}\n");
@@ -177,7 +172,6 @@ void first_query() {
     {
       TempDir dir;
       const std::string data = dir / "data", socket = dir / "s";
-      ::chown(dir.path().c_str(), 0, 0);
       auto began = Steady::now();
       run({"mariadb-install-db", "--no-defaults", "--datadir=" + data, "--auth-root-authentication-method=socket",
            "--skip-test-db", "--user=root", "--innodb-buffer-pool-size=64M"},

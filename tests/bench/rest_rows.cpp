@@ -96,7 +96,9 @@ std::vector<RestFigure> list_page() {
     }
     if (auto done = objects.commit(txn); !done) throw std::runtime_error(done.error().message);
   }
+  Applier applier(objects, f.sealer, f.rng, f.clock);
   ApiOptions options{.objects = objects,
+                     .applier = applier,
                      .sealer = f.sealer,
                      .rng = f.rng,
                      .clock = f.clock,
