@@ -1,5 +1,7 @@
 #include "reconciler/objects.hpp"
 #include <algorithm>
+#include <future>
+#include <system_error>
 #include "specs/json.hpp"
 
 namespace trove {
@@ -48,6 +50,20 @@ Event event_from_value(const Value& value) {
 std::string Objects::spec_key(const Key& key) { return path_of("/spec/", key); }
 std::string Objects::status_key(const Key& key) { return path_of("/status/", key); }
 std::string Objects::fields_key(const Key& key) { return path_of("/fields/", key); }
+
+namespace {
+
+constexpr size_t kReadAhead = 500;  // objects: below, a thread costs more than it saves
+constexpr std::string_view kSpecRoot = "/spec/", kStatusRoot = "/status/";
+
+// Of the key of a spec: "/spec/PROJECT/KIND/NAME".
+bool is_of_kind(std::string_view key, std::string_view kind) {
+  const size_t begin = key.find('/', kSpecRoot.size());
+  return begin != std::string_view::npos && key.substr(begin + 1).starts_with(kind) &&
+         key.substr(begin + 1 + kind.size()).starts_with('/');
+}
+
+}  // namespace
 
 std::optional<Key> Objects::key_of(std::string_view store_key) {
   for (std::string_view root : {"/spec/", "/status/"}) {
@@ -130,17 +146,34 @@ Result<StoredPage> Objects::list_stored(const std::string& project, const std::s
   std::string last = prefix_end(prefix);
   StoredPage page;
   page.revision = at;
+  const auto below_root = [](std::string_view root, const std::string& key) {
+    return std::string_view(key).substr(std::min(root.size(), key.size()));
+  };
+  const auto status_of = [&](const std::string& spec) {
+    return std::string(kStatusRoot).append(below_root(kSpecRoot, spec));
+  };
+  // Of many objects, the statuses are read at the same time as the specs: as many of them, which are theirs as a rule.
+  std::future<Result<Page>> ahead;
+  if (!project.empty() && limit >= kReadAhead) {
+    if (page.revision == 0) page.revision = store_.revision();
+    try {
+      ahead = std::async(std::launch::async, [this, low = status_of(first), high = status_of(last), limit,
+                                              revision = page.revision] {
+        return store_.range(low, high, limit, revision);
+      });
+    } catch (const std::system_error&) {  // no thread is to be had: one after the other, then
+    }
+  }
   while (true) {
     size_t want = limit == 0 ? 1000 : limit - page.items.size();
     auto read = store_.range(first, last, want, page.revision);
     if (!read) return tl::unexpected(read.error());
     page.revision = read->revision;
     page.items.reserve(page.items.size() + read->items.size());
-    for (KeyValue& item : read->items) {
-      std::optional<Key> key = key_of(item.key);
-      if (key && key->kind == kind) page.items.push_back({std::move(*key), std::move(item.value), {}, item.modified});
-    }
-    if (!read->items.empty()) first = page.next = std::move(read->items.back().key);
+    if (!read->items.empty()) first = page.next = read->items.back().key;
+    for (KeyValue& item : read->items)
+      if (!project.empty() || is_of_kind(item.key, kind))
+        page.items.push_back({std::move(item.key), std::move(item.value), {}, item.modified});
     first += '\0';
     if (!read->more) {
       page.next.clear();
@@ -150,25 +183,16 @@ Result<StoredPage> Objects::list_stored(const std::string& project, const std::s
   }
   if (page.items.empty()) return page;
   // Statuses of the same stretch and moment, merged by walking both in step.
-  std::string low = status_key(page.items.front().key);
-  const std::string high = status_key(page.items.back().key) + std::string(1, '\0');
-  const std::string_view root = "/status/";
-  const auto order = [](const Key& key, std::string_view path) {  // of project/kind/name, without making that string
-    for (std::string_view part : {std::string_view(key.project), std::string_view("/"), std::string_view(key.kind),
-                                  std::string_view("/"), std::string_view(key.name)}) {
-      if (const int its = part.compare(path.substr(0, part.size())); its != 0) return its;
-      path.remove_prefix(part.size());
-    }
-    return path.empty() ? 0 : -1;
-  };
+  std::string low = status_of(page.items.front().place);
+  const std::string high = status_of(page.items.back().place) + std::string(1, '\0');
   size_t n = 0;
-  while (true) {
-    auto read = store_.range(low, high, 1000, page.revision);
+  while (low < high) {
+    Result<Page> read = ahead.valid() ? ahead.get() : store_.range(low, high, 1000, page.revision);
     if (!read) return tl::unexpected(read.error());
     for (KeyValue& item : read->items) {
-      const std::string_view path = std::string_view(item.key).substr(std::min(root.size(), item.key.size()));
+      const std::string_view path = below_root(kStatusRoot, item.key);
       int how = -1;
-      while (n < page.items.size() && (how = order(page.items[n].key, path)) < 0) ++n;
+      while (n < page.items.size() && (how = below_root(kSpecRoot, page.items[n].place).compare(path)) < 0) ++n;
       if (how == 0) page.items[n].status = std::move(item.value);
       low = std::move(item.key);
     }
@@ -188,8 +212,9 @@ bool take(std::string_view& rest, std::string_view expected) {
 // A string without escapes; what it says goes into `text`.
 bool take_plain(std::string_view& rest, std::string_view& text) {
   if (!rest.starts_with('"')) return false;
-  const size_t end = rest.find_first_of("\"\\", 1);
-  if (end == std::string_view::npos || rest[end] != '"') return false;
+  size_t end = 1;
+  while (end < rest.size() && rest[end] != '"' && rest[end] != '\\') ++end;
+  if (end == rest.size() || rest[end] != '"') return false;
   text = rest.substr(1, end - 1);
   rest.remove_prefix(end + 1);
   return true;
@@ -197,18 +222,18 @@ bool take_plain(std::string_view& rest, std::string_view& text) {
 
 }  // namespace
 
-std::optional<std::string> Objects::splice(const StoredTexts& object) {
+bool Objects::splice(const StoredTexts& object, std::string& out) {
   // Of metadata, what comes before the resourceVersion: to_value() in specs/resource.cpp has the order.
   std::string_view rest = object.spec, other, uid;
   if (!take(rest, "{\"apiVersion\":\"") || !take(rest, kApiVersion) || !take(rest, "\",\"kind\":") ||
       !take_plain(rest, other) || !take(rest, ",\"metadata\":{\"name\":") || !take_plain(rest, other))
-    return std::nullopt;
+    return false;
   for (std::string_view member : {",\"generateName\":", ",\"project\":"})
-    if (take(rest, member) && !take_plain(rest, other)) return std::nullopt;
-  if (take(rest, ",\"uid\":") && !take_plain(rest, uid)) return std::nullopt;
-  if (!take(rest, ",\"generation\":")) return std::nullopt;
+    if (take(rest, member) && !take_plain(rest, other)) return false;
+  if (take(rest, ",\"uid\":") && !take_plain(rest, uid)) return false;
+  if (!take(rest, ",\"generation\":")) return false;
   rest.remove_prefix(std::min(rest.find_first_not_of("-0123456789"), rest.size()));
-  if (rest.size() < 2 || !rest.ends_with('}')) return std::nullopt;
+  if (rest.size() < 2 || !rest.ends_with('}')) return false;
   const size_t place = object.spec.size() - rest.size();
 
   std::string_view status = object.status;
@@ -216,18 +241,16 @@ std::optional<std::string> Objects::splice(const StoredTexts& object) {
     std::string_view its;
     if (!take(status, "{\"uid\":") || !take_plain(status, its) || !take(status, ",\"status\":") ||
         !status.ends_with('}'))
-      return std::nullopt;
+      return false;
     status.remove_suffix(1);
     if (its != uid || !status.starts_with('{') || status == "{}") status = {};  // of an object that was here before
   }
-  std::string out;
-  out.reserve(object.spec.size() + status.size() + 64);
   out.append(object.spec, 0, place);
   if (object.modified != 0) out.append(",\"resourceVersion\":\"").append(std::to_string(object.modified)) += '"';
   out.append(rest.substr(0, rest.size() - 1));
   if (!status.empty()) out.append(",\"status\":").append(status);
   out += '}';
-  return out;
+  return true;
 }
 
 Result<std::vector<Event>> Objects::events(const Key& key, size_t limit) {

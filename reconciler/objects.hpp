@@ -49,7 +49,7 @@ struct HistoryEntry {
 };
 // An object as it lies in the store: the texts that stage_put and stage_status wrote.
 struct StoredTexts {
-  Key key;
+  std::string place;         // its spec's key in the store
   std::string spec, status;  // status "" = none
   Revision modified = 0;     // of the spec
 };
@@ -81,9 +81,9 @@ class Objects {
   Result<StoredPage> list_stored(const std::string& project, const std::string& kind, size_t limit,
                                  const std::string& after = "", Revision at = 0);
   static Result<Resource> parse(const StoredTexts& object);
-  // What dump_json(to_value(parse(object))) would be, without parsing: the texts are our own. nullopt when they do not
-  // look as expected, and then only parsing helps.
-  static std::optional<std::string> splice(const StoredTexts& object);
+  // What dump_json(to_value(parse(object))) would be is put at the end of `out`, without parsing: the texts are our own.
+  // False, and nothing put, when they do not look as expected; then only parsing helps.
+  static bool splice(const StoredTexts& object, std::string& out);
   Result<std::vector<Event>> events(const Key& key, size_t limit);  // oldest first, the newest `limit`
   Result<std::vector<HistoryEntry>> history(const std::string& uid);
 

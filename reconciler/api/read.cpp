@@ -126,15 +126,18 @@ Attempt<http::Response> Api::list(const Call& call, const Kind& kind) {
       items.reserve(items.size() + page->items.size() * (first.spec.size() + first.status.size() + 100));
     }
     for (const StoredTexts& object : page->items) {
-      std::optional<std::string> text = parsed ? std::nullopt : Objects::splice(object);
-      if (!text) {
+      const size_t end = items.size();
+      if (count > 0) items += ',';
+      if (parsed || !Objects::splice(object, items)) {
         auto resource = Objects::parse(object);
         if (!resource) return refuse(resource.error());
-        if (!filter->matches(*resource)) continue;
-        text = dump_json(to_value(shown(std::move(*resource))));
+        if (!filter->matches(*resource)) {
+          items.resize(end);
+          continue;
+        }
+        items += dump_json(to_value(shown(std::move(*resource))));
       }
-      if (count++ > 0) items += ',';
-      items += *text;
+      ++count;
     }
     after = page->next;
     if (after.empty() || count >= *limit || scanned >= kMaxScan) break;

@@ -1,6 +1,8 @@
 #include "reconciler/store/sqlite_file.hpp"
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <sqlite3.h>
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <iterator>
@@ -96,6 +98,20 @@ uint64_t mix(uint64_t sum, uint64_t number) {
   return sum;
 }
 
+// As mix() of each.
+void mix_lanes(std::array<uint64_t, 4>& sums, const std::array<std::string_view, 4>& bytes) {
+  const size_t common = std::min({bytes[0].size(), bytes[1].size(), bytes[2].size(), bytes[3].size()});
+  auto [a, b, c, d] = sums;
+  for (size_t i = 0; i < common; ++i) {
+    a = (a ^ static_cast<unsigned char>(bytes[0][i])) * kFnvPrime;
+    b = (b ^ static_cast<unsigned char>(bytes[1][i])) * kFnvPrime;
+    c = (c ^ static_cast<unsigned char>(bytes[2][i])) * kFnvPrime;
+    d = (d ^ static_cast<unsigned char>(bytes[3][i])) * kFnvPrime;
+  }
+  sums = {mix(a, bytes[0].substr(common)), mix(b, bytes[1].substr(common)), mix(c, bytes[2].substr(common)),
+          mix(d, bytes[3].substr(common))};
+}
+
 }  // namespace
 
 Result<void> prepare_store(SQLite::Database& db) {
@@ -122,6 +138,24 @@ uint64_t row_sum(std::string_view key, std::string_view value, Revision created,
   sum = mix(sum, modified);
   sum = mix(sum, key);
   return mix(sum, value);
+}
+
+std::optional<size_t> first_damaged(const std::vector<KeyValue>& rows, const std::vector<uint64_t>& sums) {
+  constexpr size_t kLanes = 4;
+  size_t i = 0;
+  for (; i + kLanes <= rows.size(); i += kLanes) {
+    const KeyValue* row = rows.data() + i;
+    std::array<uint64_t, kLanes> sum;
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      sum[lane] = mix(mix(mix(kFnvOffset, static_cast<uint64_t>(row[lane].key.size())), row[lane].created), row[lane].modified);
+    mix_lanes(sum, {row[0].key, row[1].key, row[2].key, row[3].key});
+    mix_lanes(sum, {row[0].value, row[1].value, row[2].value, row[3].value});
+    for (size_t lane = 0; lane < kLanes; ++lane)
+      if (sum[lane] != sums[i + lane]) return i + lane;
+  }
+  for (; i < rows.size(); ++i)
+    if (row_sum(rows[i].key, rows[i].value, rows[i].created, rows[i].modified) != sums[i]) return i;
+  return std::nullopt;
 }
 
 Error sqlite_error(int primary, int extended, sqlite3* db, const std::string& doing) {

@@ -2,8 +2,10 @@
 // the place of a change in the log, and how SQLite's errors become ours. Plain functions; thread-safe.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 #include "reconciler/store/store.hpp"
 
 struct sqlite3;
@@ -25,6 +27,10 @@ Result<void> prepare_store(SQLite::Database& db);
 
 // The columns kv.sum and log.sum cover what the row says, so that a damaged row is reported and never believed.
 uint64_t row_sum(std::string_view key, std::string_view value, Revision created, Revision modified);
+
+// The first of these rows whose sum is not as stored; nullopt: all are as they were written. Several at once take little
+// more than one: each byte waits for the one before it.
+std::optional<size_t> first_damaged(const std::vector<KeyValue>& rows, const std::vector<uint64_t>& sums);
 
 // A change's row id in the log: revisions in order and, within one, keys in order; no index needed.
 inline constexpr int kLogPlaceBits = 15;

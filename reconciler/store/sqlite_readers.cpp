@@ -77,15 +77,21 @@ struct SqliteReaders::Connection {
     db.exec("PRAGMA cache_size = -256; PRAGMA mmap_size = 0; PRAGMA query_only = 1");
     sql = std::make_unique<Statements>(db);
   }
-  static Result<KeyValue> row(SQLite::Statement& statement) {
+  // `sum` is what the row says of itself.
+  static KeyValue unchecked(SQLite::Statement& statement, uint64_t& sum) {
     KeyValue kv;
     kv.key = blob(statement.getColumn(0));
     kv.created = static_cast<Revision>(statement.getColumn(1).getInt64());
     kv.modified = static_cast<Revision>(statement.getColumn(2).getInt64());
     kv.lease = static_cast<uint64_t>(statement.getColumn(3).getInt64());
     kv.value = blob(statement.getColumn(5));
-    if (static_cast<uint64_t>(statement.getColumn(4).getInt64()) != row_sum(kv.key, kv.value, kv.created, kv.modified))
-      return tl::unexpected(corrupt_row(kv.key));
+    sum = static_cast<uint64_t>(statement.getColumn(4).getInt64());
+    return kv;
+  }
+  static Result<KeyValue> row(SQLite::Statement& statement) {
+    uint64_t sum = 0;
+    KeyValue kv = unchecked(statement, sum);
+    if (sum != row_sum(kv.key, kv.value, kv.created, kv.modified)) return tl::unexpected(corrupt_row(kv.key));
     return kv;
   }
 
@@ -235,16 +241,16 @@ Result<Page> SqliteReaders::range(const std::string& first, const std::string& l
     range->bind(3, static_cast<int64_t>(page.revision));
     range->bind(4, static_cast<int64_t>(std::min<size_t>(limit, INT32_MAX)) + 1);
     size_t bytes = 0;
+    std::vector<uint64_t> sums;
     while (range->executeStep()) {
       if (page.items.size() == limit || bytes >= kMaxPageBytes) {
         page.more = true;
         break;
       }
-      auto kv = Connection::row(*range);
-      if (!kv) return tl::unexpected(kv.error());
-      bytes += kv->key.size() + kv->value.size();
-      page.items.push_back(std::move(*kv));
+      page.items.push_back(Connection::unchecked(*range, sums.emplace_back()));
+      bytes += page.items.back().key.size() + page.items.back().value.size();
     }
+    if (auto damaged = first_damaged(page.items, sums)) return tl::unexpected(corrupt_row(page.items[*damaged].key));
     if (at == 0) return page;
     for (KeyValue& kv : page.items) kv.lease = 0;
     if (at == state->revision) return page;

@@ -186,11 +186,14 @@ TEST_CASE("a list puts stored texts together and parsing would give the same byt
     REQUIRE(page->items.size() == 6);
     for (const StoredTexts& object : page->items) {
       const std::string slow = dump_json(to_value(*Objects::parse(object)));
-      auto fast = Objects::splice(object);
+      std::string fast = "[";
       ++all;
-      if (!fast) continue;
+      if (!Objects::splice(object, fast)) {
+        CHECK(fast == "[");
+        continue;
+      }
       ++spliced;
-      CHECK(*fast == slow);
+      CHECK(fast == "[" + slow);
     }
     // And what is answered is what the slow way answers; "metadata.name!=" is true of all, and needs parsing.
     const std::string plural = "/" + std::string(kind.plural);
