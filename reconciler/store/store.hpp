@@ -108,7 +108,7 @@ std::string prefix_end(std::string_view prefix);  // the smallest key after ever
 struct StoreBounds {
   uint64_t log_changes = 100'000;
   uint64_t log_bytes = 256u << 20;
-  uint64_t wal_bytes = 16u << 20;  // SQLite: checkpoint even when busy once the log file passes this
+  uint64_t wal_bytes = 32u << 20;  // SQLite: checkpoint even when busy once the log file passes this
 };
 
 class Clock;
