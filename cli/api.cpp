@@ -201,8 +201,9 @@ Try<Value> Api::reveal(const std::string& secret) {
 Try<Value> Api::git_sync(const std::string& source, const Value& body) {
   return send("POST", base() + "/gitsources/" + http::percent_encode(source) + "/sync", &body);
 }
-Try<Value> Api::git_state(const std::string& source) {
-  return send("GET", base() + "/gitsources/" + http::percent_encode(source) + "/sync", nullptr);
+Try<Value> Api::git_state(const std::string& source, bool with_drift) {
+  return send("GET", base() + "/gitsources/" + http::percent_encode(source) + "/sync" + (with_drift ? "?drift=true" : ""),
+              nullptr);
 }
 Try<Value> Api::version() { return send("GET", "/version", nullptr); }
 Try<Value> Api::leaks() { return send("GET", "/leaks", nullptr); }

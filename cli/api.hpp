@@ -48,7 +48,7 @@ class Api {
   Try<Value> history(const Kind& kind, const std::string& name);
   Try<Value> reveal(const std::string& secret);
   Try<Value> git_sync(const std::string& source, const Value& body);
-  Try<Value> git_state(const std::string& source);
+  Try<Value> git_state(const std::string& source, bool with_drift = false);
   Try<Value> version();
   Try<Value> leaks();
   Try<Value> drift(bool all_projects);   // every project that the token sees

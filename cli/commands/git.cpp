@@ -87,6 +87,16 @@ void print_source(Context& context, const Value& object, const Value* state) {
   for (const Value& object_name : status["protected"].items())
     sheet.line("stays", printable(object_name.text()) + ": left Git, and has deletionProtection");
   if (!state) return;
+  for (const Value& entry : (*state)["drift"].items()) {
+    std::string text = printable(lower(entry["kind"].text()) + "/" + entry["name"].text()) + "  " +
+                       printable(entry["path"].text(), 200);
+    if (const Value* actual = entry.find("actual"))
+      text += ": " + printable(actual->as_written(), 200) + " instead of " + printable(entry["desired"].as_written(), 200);
+    if (!entry["by"].text().empty()) text += ", by " + printable(entry["by"].text(), 100);
+    if (auto until = parse_time(entry["until"].text()))
+      text += ", goes back " + (*until > context.clock.wall() ? "in " + format_age(*until - context.clock.wall()) : "now");
+    sheet.line("drifted", text);
+  }
   if (auto next = parse_time((*state)["nextAttempt"].text()))
     sheet.line("next look", *next > context.clock.wall() ? "in " + format_age(*next - context.clock.wall()) : "now");
 }
@@ -120,7 +130,7 @@ Try<int> run_git_status(Context& context) {
     print_value(context, *output, *object);
     return kOk;
   }
-  auto state = (*api)->git_state(*name);
+  auto state = (*api)->git_state(*name, true);
   print_source(context, *object, state ? &*state : nullptr);
   return kOk;
 }

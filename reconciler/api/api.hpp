@@ -80,6 +80,8 @@ class Api {
   Attempt<void> add_owners(const Resource& resource, Value& object);
   // drift.cpp
   Attempt<http::Response> drift(const std::string& project);
+  Attempt<Value> drift_rows(const std::string& project, const std::set<Key>* of);
+  Attempt<Value> set_drift(const std::string& project, const std::string& set);
 
   // watch.cpp
   Attempt<http::Response> watch(const Call& call, const Kind& kind);

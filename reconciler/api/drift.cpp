@@ -2,6 +2,7 @@
 // has judged already.
 #include "reconciler/api/api.hpp"
 #include "specs/json.hpp"
+#include "specs/ownership.hpp"
 
 namespace trove {
 namespace {
@@ -17,8 +18,54 @@ std::string corrects_in(const Value& entry, const Value& status, Time now) {
 
 }  // namespace
 
-// `project` "*" = all of them.
 Attempt<http::Response> Api::drift(const std::string& project) {
+  auto items = drift_rows(project, nullptr);
+  if (!items) return tl::unexpected(items.error());
+  return json_response(200, Value::map({{"items", std::move(*items)}}));
+}
+
+// How the objects of an apply set differ from what it says: in the real things, and in their specs where a break-glass
+// edit took fields over.
+Attempt<Value> Api::set_drift(const std::string& project, const std::string& set) {
+  const std::string prefix = "/fields/" + project + "/";
+  const std::string sign = "\"set\":" + dump_json(Value(set));  // our own compact text: most are not parsed
+  std::set<Key> members;
+  Value edits = Value::list();
+  std::string first = prefix;
+  while (true) {
+    auto page = options_.objects.store().range(first, prefix_end(prefix), 0);
+    if (!page) return refuse(page.error());
+    for (const KeyValue& item : page->items) {
+      first = item.key + '\0';
+      if (item.value.find(sign) == std::string::npos) continue;
+      const std::optional<Key> key = Objects::key_of("/spec/" + item.key.substr(std::string_view("/fields/").size()));
+      auto value = parse_json(item.value);
+      if (!key || !value) continue;
+      const Ownership owners = ownership_from_value(*value);
+      if (owners.set != set) continue;
+      members.insert(*key);
+      for (const FieldOwner& owner : owners.owners) {
+        if (!owner.until.set()) continue;
+        for (const auto& [pointer, line] : owner.fields)
+          if (owner.displaced.contains(pointer))
+            edits.push_back(Value::map({{"project", project},
+                                        {"kind", key->kind},
+                                        {"name", key->name},
+                                        {"path", pointer},
+                                        {"by", owner.manager},
+                                        {"until", format_time(owner.until)}}));
+      }
+    }
+    if (!page->more || page->items.empty()) break;
+  }
+  auto rows = drift_rows(project, &members);
+  if (!rows) return rows;
+  for (const Value& edit : edits.items()) rows->push_back(edit);
+  return rows;
+}
+
+// `project` "*" = all of them. `of`: these objects only.
+Attempt<Value> Api::drift_rows(const std::string& project, const std::set<Key>* of) {
   const std::string prefix = project == "*" ? "/status/" : "/status/" + project + "/";
   Value items = Value::list();
   std::string first = prefix;
@@ -30,7 +77,7 @@ Attempt<http::Response> Api::drift(const std::string& project) {
       // Nearly all have none; these are not even parsed.
       if (item.value.find("\"drift\"") == std::string::npos) continue;
       const std::optional<Key> key = Objects::key_of(item.key);
-      if (!key) continue;
+      if (!key || (of && !of->contains(*key))) continue;
       auto object = options_.objects.get(*key);
       if (!object) return refuse(object.error());
       if (!*object) continue;
@@ -46,7 +93,7 @@ Attempt<http::Response> Api::drift(const std::string& project) {
     }
     if (!page->more || page->items.empty()) break;
   }
-  return json_response(200, Value::map({{"items", std::move(items)}}));
+  return items;
 }
 
 }  // namespace trove

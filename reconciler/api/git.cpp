@@ -18,6 +18,11 @@ Attempt<http::Response> Api::git_sync(const Call& call, const std::string& name)
   if (call.request.method != "POST") {
     auto state = options_.git->state(key);
     if (!state) return tl::unexpected(state.error());
+    if (call.request.parameter("drift") == "true") {
+      auto drift = set_drift(key.project, "git:" + name);
+      if (!drift) return tl::unexpected(drift.error());
+      state->set("drift", std::move(*drift));
+    }
     return json_response(200, *state);
   }
   std::vector<std::string> confirm;

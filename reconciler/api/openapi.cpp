@@ -204,7 +204,8 @@ Attempt<http::Response> Api::openapi() const {
   add(paths, {.method = "get",
               .path = kProject + "/gitsources/{name}/sync",
               .id = "gitState",
-              .doc = "When a GitSource was and will be looked at.",
+              .doc = "When a GitSource was and will be looked at, and where reality or a break-glass edit differs from it.",
+              .parameters = {{"drift", "query", "true: with the differences.", truth()}},
               .answers = {{"200", "its state", "GitState"}}});
   add(paths, {.method = "post",
               .path = kProject + "/gitsources/{name}/sync",

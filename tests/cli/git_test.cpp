@@ -29,7 +29,10 @@ TEST_CASE("git status lists the sources, and shows one with everything that is w
   CannedServer server;
   server.on("GET", kSources, 200, list({kBroken}));
   server.on("GET", kSource, 200, kBroken);
-  server.on("GET", kSync, 200, R"({"attempts":3,"running":false,"nextAttempt":"2026-09-27T12:01:00Z"})");
+  server.on("GET", kSync, 200, R"({"attempts":3,"running":false,"nextAttempt":"2026-09-27T12:01:00Z","drift":[
+    {"kind":"DatabaseInstance","name":"a","path":"/flavor","desired":"db.small","actual":"db.large","by":"keystone:kim"},
+    {"kind":"ConfigurationGroup","name":"g","path":"/spec/parameters/max_connections","by":"break-glass:kim",
+     "until":"2026-10-10T16:00:00Z"}]})");
   const Ran all = trovectl({"git", "status"}, {&server});
   CHECK(all.status == 0);
   const Ran one = trovectl({"git", "status", "git/shop-prod"}, {&server});

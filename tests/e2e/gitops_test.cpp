@@ -65,6 +65,15 @@ TEST_CASE("examples/gitops is followed: applied, changed, broken, repaired, move
   const std::string history = bed.system.must({"history", "cfg/orders-tuning"});
   CHECK(history.find("git:shop-prod@" + bed.status("appliedCommit").substr(0, 7)) != std::string::npos);
 
+  // What a break-glass edit holds against Git is told, and for how long.
+  bed.system.must({"apply", "-f", "-", "--break-glass", "3s"}, group(99));
+  const std::string held = bed.system.must({"git", "status", "shop-prod"});
+  INFO(held);
+  CHECK(held.find("configurationgroup/orders-tuning  /spec/parameters/max_connections, by break-glass:") != std::string::npos);
+  CHECK(held.find(", goes back ") != std::string::npos);
+  CHECK(eventually([&] { return bed.system.field("cfg/orders-tuning", "{.spec.parameters.max_connections}") == "70"; },
+                   Millis{20'000}));
+
   // One bad file: it is named, the other is applied, and what left the repository stays meanwhile.
   bed.remote.write("prod/tuning.yaml", group(80));
   bed.remote.write("prod/sessions.yaml",
