@@ -26,15 +26,15 @@ void Hub::ask_whether_leading(std::function<bool()> leads) {
   leads_ = std::move(leads);
 }
 
-// "/objects/<key>?expires=<seconds>"
-Result<void> Hub::sign(std::string_view method, std::string& url) const {
-  if (!sign_) return {};
+// "/objects/<key>?expires=<seconds>"; "" stays so.
+Result<void> Hub::sign(std::string_view method, std::string& url, Signed what) const {
+  if (!sign_ || url.empty()) return {};
   constexpr std::string_view kBefore = "/objects/", kExpires = "?expires=";
   const size_t question = url.find(kExpires);
   TROVE_CHECK(url.starts_with(kBefore) && question != std::string::npos);
   const std::string key = url.substr(kBefore.size(), question - kBefore.size());
   const Time expires{std::atoll(url.c_str() + question + kExpires.size()) * 1000};
-  Result<std::string> made = sign_(std::string(method), key, expires);
+  Result<std::string> made = sign_(std::string(method), key, expires, what);
   if (!made) return tl::unexpected(made.error());
   url = std::move(*made);
   return {};
