@@ -42,10 +42,16 @@ Result<void> Hub::sign(std::string_view method, std::string& url, Signed what) c
 
 Result<std::string> Hub::put(const Token& server, const guest::Document& planned) {
   Entry entry{planned, ""};
-  for (guest::BackupOrder& order : entry.document.backups)
-    if (auto made = sign("PUT", order.upload_url); !made) return tl::unexpected(made.error());
-  if (entry.document.restore)
-    if (auto made = sign("GET", entry.document.restore->download_url); !made) return tl::unexpected(made.error());
+  for (guest::BackupOrder& order : entry.document.backups) {
+    auto made = sign("PUT", order.upload_url);
+    if (made) made = sign("PUT", order.segments_url, Signed::prefix);
+    if (!made) return tl::unexpected(made.error());
+  }
+  if (entry.document.restore) {
+    auto made = sign("GET", entry.document.restore->download_url);
+    if (made) made = sign("GET", entry.document.restore->segments_url, Signed::prefix);
+    if (!made) return tl::unexpected(made.error());
+  }
   entry.digest = guest::digest(entry.document);
   std::string digest = entry.digest;
   {
