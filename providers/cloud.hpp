@@ -82,7 +82,7 @@ struct Server {
 };
 // An object of the backup store.
 struct StoredObject {
-  std::string key;                              // "<project>/<backup uid>"
+  std::string key;                              // "<project>/<backup uid>"; of a further segment with ".00001" behind
   int64_t bytes = 0;
 };
 struct Flavor {

@@ -9,6 +9,9 @@
 
 namespace trove {
 
+// What a signed URL is good for: one object, or every object whose key begins with the signed words.
+enum class Signed { object, prefix };
+
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -24,11 +27,14 @@ class ObjectStore {
     virtual int64_t bytes() const = 0;
     virtual Result<std::string> read(size_t most) = 0;   // empty at the end
   };
-  // `expires` and `signature` come from the URL's query; denied when they do not fit method and key, or time is over.
+  // `expires`, `signature` and `prefix` ("" = it is good for one object) come from the URL's query; denied when they do
+  // not fit method and key, or time is over.
   virtual Result<std::unique_ptr<Upload>> upload(const std::string& key, const std::string& expires,
-                                                 const std::string& signature) = 0;
+                                                 const std::string& signature,
+                                                 const std::string& prefix = {}) = 0;
   virtual Result<std::unique_ptr<Download>> download(const std::string& key, const std::string& expires,
-                                                     const std::string& signature) = 0;
+                                                     const std::string& signature,
+                                                     const std::string& prefix = {}) = 0;
 };
 
 }  // namespace trove

@@ -125,6 +125,7 @@ class World {
   std::map<std::string, Leak> leaks;  // by id
   // Servers and ports that have leaked go after this long; nullopt: nothing does, it is only reported. Volumes never do.
   std::optional<Millis> remove_leaks_after;
+  int64_t backup_segment_bytes = guest::kSegmentBytes;  // guests cut what is longer
 
   // What the wall clock will say at a steady time.
   Time at(Time steady_time) const { return now + (steady_time - steady); }

@@ -1,6 +1,7 @@
 // JSON forms of the document and the report. Reading is strict: a field that is missing keeps its default, a field of
 // another type, an unknown word or a passed bound refuses the whole message and names the field.
 #include "providers/guest/protocol.hpp"
+#include <algorithm>
 #include <span>
 #include "specs/core/digest.hpp"
 #include "specs/json.hpp"
@@ -13,6 +14,7 @@ constexpr size_t kMostItems = 20'000;          // of one list
 constexpr size_t kMostText = 64u << 10;        // of one string
 constexpr int64_t kMostPort = 65'535;
 constexpr int64_t kMostCount = int64_t{1} << 53;   // what JSON numbers hold exactly
+constexpr size_t kSegmentDigits = 5;           // so that a list of keys is in order
 
 std::string_view drift_word(Drift drift) {
   switch (drift) {
@@ -241,6 +243,26 @@ std::string_view path_of_facet(std::string_view facet) {
   return "/";
 }
 
+std::string segment_url(const std::string& segments_url, int number) {
+  const std::string digits = std::to_string(number);
+  std::string url = segments_url;
+  return url.insert(std::min(url.find('?'), url.size()),
+                    std::string(kSegmentDigits - std::min(kSegmentDigits, digits.size()), '0') + digits);
+}
+
+std::string_view backup_key(std::string_view key) {
+  if (key.size() <= kSegmentDigits + 1) return key;
+  const size_t dot = key.size() - kSegmentDigits - 1;
+  const bool segment = key[dot] == '.' && std::all_of(key.begin() + dot + 1, key.end(),
+                                                      [](char c) { return c >= '0' && c <= '9'; });
+  return segment ? key.substr(0, dot) : key;
+}
+
+std::string backup_uid(std::string_view key) {
+  const std::string_view backup = backup_key(key);
+  return std::string(backup.substr(backup.rfind('/') + 1));   // npos + 1 = 0
+}
+
 Value to_value(const Document& d) {
   Value v = Value::map({{"version", d.version},
                         {"engine", to_string(d.engine)},
@@ -262,11 +284,22 @@ Value to_value(const Document& d) {
     return Value::map({{"name", user.first}, {"host", user.second}});
   }));
   v.set("backups", list_value(d.backups, [](const BackupOrder& b) {
-    return Value::map({{"id", b.id}, {"uploadUrl", b.upload_url}});
+    Value order = Value::map({{"id", b.id}, {"uploadUrl", b.upload_url}});
+    // As with `ignored`: only where it says something.
+    if (b.segment_bytes > 0) {
+      order.set("segmentBytes", b.segment_bytes);
+      order.set("segmentsUrl", b.segments_url);
+    }
+    return order;
   }));
   if (d.restore) {
-    v.set("restore", Value::map({{"id", d.restore->id}, {"downloadUrl", d.restore->download_url},
-                                 {"sha256", d.restore->sha256}}));
+    Value order = Value::map({{"id", d.restore->id}, {"downloadUrl", d.restore->download_url},
+                              {"sha256", d.restore->sha256}});
+    if (d.restore->segments > 1) {
+      order.set("segments", d.restore->segments);
+      order.set("segmentsUrl", d.restore->segments_url);
+    }
+    v.set("restore", std::move(order));
   }
   v.set("suspended", d.suspended);
   return v;
@@ -309,6 +342,8 @@ Result<Document> document_from_value(const Value& v) {
     BackupOrder b;
     r.text(item, "id", b.id);
     r.text(item, "uploadUrl", b.upload_url);
+    r.integer(item, "segmentBytes", b.segment_bytes);
+    r.text(item, "segmentsUrl", b.segments_url);
     d.backups.push_back(std::move(b));
   });
   if (const Value* restore = r.field(v, "restore")) {
@@ -316,6 +351,8 @@ Result<Document> document_from_value(const Value& v) {
     r.text(*restore, "id", order.id);
     r.text(*restore, "downloadUrl", order.download_url);
     r.text(*restore, "sha256", order.sha256);
+    r.small(*restore, "segments", order.segments, kMostSegments);
+    r.text(*restore, "segmentsUrl", order.segments_url);
     d.restore = std::move(order);
   }
   r.boolean(v, "suspended", d.suspended);
@@ -327,6 +364,7 @@ std::string digest(const Document& document) { return sha256_hex(canonical_json(
 Value to_value(const Report& p) {
   Value v = Value::map({{"version", p.version},
                         {"agent", p.agent},
+                        {"cutsBackups", p.cuts_backups},
                         {"documentDigest", p.document_digest},
                         {"engineState", p.engine_state},
                         {"engineMessage", p.engine_message},
@@ -345,7 +383,8 @@ Value to_value(const Report& p) {
   }));
   v.set("backups", list_value(p.backups, [](const BackupState& b) {
     return Value::map({{"id", b.id}, {"state", b.state}, {"sha256", b.sha256}, {"bytes", b.bytes},
-                       {"started", time_text(b.started)}, {"finished", time_text(b.finished)}, {"message", b.message}});
+                       {"segments", b.segments}, {"started", time_text(b.started)},
+                       {"finished", time_text(b.finished)}, {"message", b.message}});
   }));
   v.set("restoreState", p.restore_state);
   v.set("restoreMessage", p.restore_message);
@@ -359,6 +398,7 @@ Result<Report> report_from_value(const Value& v) {
   if (!v.is_map()) r.complain("the guest report is not an object");
   if (!r.version(v)) return finish(r, p);
   r.text(v, "agent", p.agent);
+  r.boolean(v, "cutsBackups", p.cuts_backups);
   r.text(v, "documentDigest", p.document_digest);
   r.word(v, "engineState", p.engine_state, kEngineStates);
   r.text(v, "engineMessage", p.engine_message);
@@ -386,6 +426,7 @@ Result<Report> report_from_value(const Value& v) {
     r.word(item, "state", b.state, kBackupStates);
     r.text(item, "sha256", b.sha256);
     r.integer(item, "bytes", b.bytes);
+    r.small(item, "segments", b.segments, kMostSegments);
     r.time(item, "started", b.started);
     r.time(item, "finished", b.finished);
     r.text(item, "message", b.message);

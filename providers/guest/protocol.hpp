@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 #include "specs/core/time.hpp"
 #include "specs/kinds/specs.hpp"
@@ -34,12 +35,18 @@ struct User {
 struct BackupOrder {
   std::string id;                  // uid of the Backup
   std::string upload_url;          // absolute; short-lived; PUT
+  // What is longer is cut into segments of this size: the first is the object itself, the others go to
+  // segment_url(segments_url, 1) and so on. 0: never cut.
+  int64_t segment_bytes = 0;
+  std::string segments_url;
   friend bool operator==(const BackupOrder&, const BackupOrder&) = default;
 };
 struct RestoreOrder {              // only ever acted on while the data directory has never been initialised
   std::string id;
   std::string download_url;
-  std::string sha256;              // of the stored bytes, hex
+  std::string sha256;              // of the stored bytes, hex; of all segments together
+  int segments = 1;
+  std::string segments_url;        // as in BackupOrder; GET; "" where there is one segment
   friend bool operator==(const RestoreOrder&, const RestoreOrder&) = default;
 };
 struct Parameter {
@@ -93,7 +100,8 @@ struct BackupState {
   std::string id;
   std::string state;           // "Running" "Completed" "Failed"
   std::string sha256;
-  int64_t bytes = 0;           // stored (compressed)
+  int64_t bytes = 0;           // stored (compressed), of all segments together
+  int segments = 1;
   Time started, finished;
   std::string message;
   friend bool operator==(const BackupState&, const BackupState&) = default;
@@ -101,6 +109,7 @@ struct BackupState {
 struct Report {
   int version = kProtocolVersion;
   std::string agent;                     // chosen anew by each agent process: two that answer in turn are a clone
+  bool cuts_backups = false;             // it knows of segments: one that does not is not told of them
   std::string document_digest;           // the newest document that was fully worked through; "" = none yet
   std::string engine_state;              // "Starting" "Running" "Stopped" "Failed" "Initialising" "Restoring"
   std::string engine_message;
@@ -133,6 +142,18 @@ std::string_view path_of_facet(std::string_view facet);
 // Object storage, with short-lived URLs:
 //   PUT  /objects/<project>/<backup uid>?expires=<unix>&signature=<hex>   201
 //   GET  /objects/<project>/<backup uid>?expires=<unix>&signature=<hex>   200
+// and the same with "&prefix=<project>/<backup uid>." for its segments.
+
+// A large backup is cut into segments, for an object store has a largest object (Swift: 5 GiB). The first is the object
+// under the backup's key, the others lie beside it: "<project>/<backup uid>.00001", "….00002". There is no manifest:
+// the Backup's status says how many there are.
+inline constexpr int64_t kSegmentBytes = int64_t{1} << 30;
+inline constexpr int kMostSegments = 10'000;
+// Where a segment goes or comes from; number is 1 or more. `segments_url` is good for all of them: "…/<key>.?…".
+std::string segment_url(const std::string& segments_url, int number);
+// "<project>/<backup uid>", of the key of any of its segments.
+std::string_view backup_key(std::string_view key);
+std::string backup_uid(std::string_view key);
 
 // Verifiers: what an engine stores in place of a password.
 std::string mariadb_verifier(std::string_view password);                             // *HEX(SHA1(SHA1(p)))

@@ -31,9 +31,10 @@ class LocalCloud : public Cloud, public ObjectStore {
   // it must return quickly. Set once, before there is traffic; an empty function ends it and waits for a call in
   // progress.
   virtual void on_change(std::function<void()> callback) = 0;
-  // "<base_url>/objects/<key>?expires=…&signature=…" for one method ("PUT" or "GET") and key; whole seconds count.
+  // "<base_url>/objects/<key>?expires=…&signature=…" for one method ("PUT" or "GET") and key, or for all keys that begin
+  // so; whole seconds count.
   virtual std::string sign_url(const std::string& base_url, std::string_view method, const std::string& key,
-                               Time expires) const = 0;
+                               Time expires, Signed what = Signed::object) const = 0;
 };
 
 // Finds what earlier processes left under the root, finishes or undoes what a crash cut short, and tells running guests

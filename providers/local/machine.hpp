@@ -25,16 +25,16 @@ class Machine final : public LocalCloud {
   std::string_view name() const override { return "local"; }
 
   Result<std::unique_ptr<Upload>> upload(const std::string& key, const std::string& expires,
-                                         const std::string& signature) override {
-    return objects_.upload(key, expires, signature);
+                                         const std::string& signature, const std::string& prefix) override {
+    return objects_.upload(key, expires, signature, prefix);
   }
   Result<std::unique_ptr<Download>> download(const std::string& key, const std::string& expires,
-                                             const std::string& signature) override {
-    return objects_.download(key, expires, signature);
+                                             const std::string& signature, const std::string& prefix) override {
+    return objects_.download(key, expires, signature, prefix);
   }
   std::string sign_url(const std::string& base_url, std::string_view method, const std::string& key,
-                       Time expires) const override {
-    return objects_.sign_url(base_url, method, key, expires);
+                       Time expires, Signed what) const override {
+    return objects_.sign_url(base_url, method, key, expires, what);
   }
   void on_change(std::function<void()> callback) override { watcher_->on_change(std::move(callback)); }
 

@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kMaxSegmentBytes = 200;
 constexpr std::string_view kUploading = ".upload-";
+constexpr std::string_view kPrefix = "prefix:";   // no key begins so: what is signed for the one never fits the other
 constexpr mode_t kPrivateFile = 0600, kPrivate = 0700;
 
 bool is_segment(std::string_view text) {
@@ -115,18 +116,24 @@ std::string ObjectFiles::signature(std::string_view method, const std::string& k
 }
 
 std::string ObjectFiles::sign_url(const std::string& base_url, std::string_view method, const std::string& key,
-                                  Time expires) const {
+                                  Time expires, Signed what) const {
   TROVE_CHECK(is_object_key(key));   // so that it needs no encoding
   const std::string seconds = std::to_string(expires.ms / 1000);
-  return base_url + "/objects/" + key + "?expires=" + seconds + "&signature=" + signature(method, key, seconds);
+  const bool prefix = what == Signed::prefix;
+  return base_url + "/objects/" + key + "?expires=" + seconds +
+         "&signature=" + signature(method, prefix ? std::string(kPrefix) + key : key, seconds) +
+         (prefix ? "&prefix=" + key : "");
 }
 
 Result<void> ObjectFiles::check(std::string_view method, const std::string& key, const std::string& expires,
-                                const std::string& given) const {
+                                const std::string& given, const std::string& prefix) const {
   if (!is_object_key(key))
     return fail(Code::invalid, "an object's name is <project>/<uid> of letters, digits and . _ -");
+  if (!prefix.empty() && !key.starts_with(prefix))
+    return fail(Code::denied, "the URL is good for objects whose names begin with " + prefix);
   // Without a key everybody could sign.
-  if (key_.empty() || !same_bytes(signature(method, key, expires), given)) {
+  const std::string what = prefix.empty() ? key : std::string(kPrefix) + prefix;
+  if (key_.empty() || !same_bytes(signature(method, what, expires), given)) {
     return fail(Code::denied, "the signature does not fit " + std::string(method) + " of this object");
   }
   int64_t seconds = 0;
@@ -138,8 +145,9 @@ Result<void> ObjectFiles::check(std::string_view method, const std::string& key,
 }
 
 Result<std::unique_ptr<ObjectStore::Upload>> ObjectFiles::upload(const std::string& key, const std::string& expires,
-                                                                 const std::string& given) {
-  if (auto fits = check("PUT", key, expires, given); !fits) return tl::unexpected(fits.error());
+                                                                 const std::string& given,
+                                                                 const std::string& prefix) {
+  if (auto fits = check("PUT", key, expires, given, prefix); !fits) return tl::unexpected(fits.error());
   const std::string directory = directory_ + "/" + key.substr(0, key.find('/'));
   if (!exists(directory)) {
     auto done = make_directory(directory, kPrivate);
@@ -153,8 +161,9 @@ Result<std::unique_ptr<ObjectStore::Upload>> ObjectFiles::upload(const std::stri
 }
 
 Result<std::unique_ptr<ObjectStore::Download>> ObjectFiles::download(const std::string& key, const std::string& expires,
-                                                                     const std::string& given) {
-  if (auto fits = check("GET", key, expires, given); !fits) return tl::unexpected(fits.error());
+                                                                     const std::string& given,
+                                                                     const std::string& prefix) {
+  if (auto fits = check("GET", key, expires, given, prefix); !fits) return tl::unexpected(fits.error());
   Fd fd(open((directory_ + "/" + key).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   struct stat s {};
   if (!fd && errno == ENOENT) return fail(Code::not_found, "there is no object " + key);

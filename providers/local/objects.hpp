@@ -1,5 +1,5 @@
-// The object store: objects/<project>/<uid> under the root, reached by URLs that are good for one method, one key and a
-// short time. Owned by the local cloud; thread-safe.
+// The object store: objects/<project>/<uid> under the root, reached by URLs that are good for one method, one key (or
+// the keys that begin alike) and a short time. Owned by the local cloud; thread-safe.
 #pragma once
 #include <string>
 #include <vector>
@@ -19,12 +19,12 @@ class ObjectFiles {
       : directory_(std::move(directory)), key_(std::move(key)), clock_(clock), rng_(rng) {}
 
   void prepare();                                      // removes uploads that a crash cut short
-  std::string sign_url(const std::string& base_url, std::string_view method, const std::string& key,
-                       Time expires) const;
+  std::string sign_url(const std::string& base_url, std::string_view method, const std::string& key, Time expires,
+                       Signed what) const;
   Result<std::unique_ptr<ObjectStore::Upload>> upload(const std::string& key, const std::string& expires,
-                                                      const std::string& signature);
+                                                      const std::string& signature, const std::string& prefix);
   Result<std::unique_ptr<ObjectStore::Download>> download(const std::string& key, const std::string& expires,
-                                                          const std::string& signature);
+                                                          const std::string& signature, const std::string& prefix);
   struct Listing {
     bool known = true;
     std::vector<StoredObject> objects;                 // by key
@@ -36,7 +36,7 @@ class ObjectFiles {
  private:
   std::string signature(std::string_view method, const std::string& key, const std::string& expires) const;
   Result<void> check(std::string_view method, const std::string& key, const std::string& expires,
-                     const std::string& signature) const;
+                     const std::string& signature, const std::string& prefix) const;
 
   std::string directory_;
   Secret key_;

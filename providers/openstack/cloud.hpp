@@ -26,7 +26,7 @@ class Openstack final : public OpenStackCloud {
   Inventory observe(const std::vector<Sought>& sought) override;
   Result<Outcome> perform(const CloudAction& action) override;
   std::string_view name() const override { return "openstack"; }
-  Result<std::string> sign_url(std::string_view method, const std::string& key, Time expires) override;
+  Result<std::string> sign_url(std::string_view method, const std::string& key, Time expires, Signed what) override;
   Report report() const override;
   void stop() override { transport_->stop(); }
 

@@ -79,20 +79,21 @@ Openstack::Answered<Outcome> Openstack::run(const DeleteStoredObject& action) {
   return Outcome{action.key, gone ? gone->request_id : gone.error().request_id};
 }
 
-Result<std::string> Openstack::sign_url(std::string_view method, const std::string& key, Time expires) {
+Result<std::string> Openstack::sign_url(std::string_view method, const std::string& key, Time expires, Signed what) {
   std::string base;
   {
     std::lock_guard lock(mutex_);
     base = object_base_;
   }
   if (base.empty()) return fail(Code::unavailable, "the object store has not been reached yet");
-  const std::string path = "/" + options_.container + "/" + key;
+  const bool prefix = what == Signed::prefix;
+  const std::string path = (prefix ? "prefix:" : "") + split_url(base).path + "/" + options_.container + "/" + key;
   const std::string seconds = std::to_string(expires.ms / 1000);
   // Swift signs the path as it is after decoding.
-  const std::string signature = hmac_sha256_hex(
-      options_.object_key.reveal(), std::string(method) + "\n" + seconds + "\n" + split_url(base).path + path);
+  const std::string signature =
+      hmac_sha256_hex(options_.object_key.reveal(), std::string(method) + "\n" + seconds + "\n" + path);
   return base + "/" + http::percent_encode(options_.container) + "/" + encoded(key) + "?temp_url_sig=" + signature +
-         "&temp_url_expires=" + seconds;
+         "&temp_url_expires=" + seconds + (prefix ? "&temp_url_prefix=" + http::percent_encode(key) : "");
 }
 
 }  // namespace trove::openstack

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 #include "providers/cloud.hpp"
+#include "providers/object_store.hpp"
 #include "providers/openstack/config.hpp"
 #include "providers/openstack/transport.hpp"
 
@@ -38,9 +39,10 @@ struct Options {
 
 class OpenStackCloud : public Cloud {  // report(): thread-safe
  public:
-  // A short-lived URL for one method ("PUT" or "GET") and object, without asking anybody. unavailable: no observation
-  // has reached Swift yet.
-  virtual Result<std::string> sign_url(std::string_view method, const std::string& key, Time expires) = 0;
+  // A short-lived URL for one method ("PUT" or "GET") and object, or all objects whose keys begin so, without asking
+  // anybody. unavailable: no observation has reached Swift yet.
+  virtual Result<std::string> sign_url(std::string_view method, const std::string& key, Time expires,
+                                       Signed what = Signed::object) = 0;
   struct Report {
     std::string nova, cinder;       // microversions; "" = not asked yet
     std::vector<std::string> lost;  // what this cloud cannot do, for people

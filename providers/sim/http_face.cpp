@@ -12,7 +12,6 @@ namespace {
 
 using namespace sim;
 
-constexpr size_t kLargestObject = 512u << 20;
 constexpr Millis kLook{20};  // how often a held request looks whether the server ends
 
 std::string service_of(const std::string& path) {
@@ -136,7 +135,7 @@ http::Response Face::handle(const http::Request& request, const http::Read& read
       if (!piece) return swift_error(piece.error().code == Code::invalid ? 400 : 408);
       if (piece->empty()) break;
       ask.bytes += *piece;
-      if (ask.bytes.size() > kLargestObject) return swift_error(413);
+      if (static_cast<int64_t>(ask.bytes.size()) > world_.options.max_file_size) return swift_error(413);
     }
   } else {
     ask.bytes = request.body;
@@ -210,7 +209,7 @@ http::Response Face::route(Ask& ask, const std::string& service) {
       return json(
           200,
           Value::map({{"swift", Value::map({{"version", "2.30.0"},
-                                            {"max_file_size", kLargestObject},
+                                            {"max_file_size", world_.options.max_file_size},
                                             {"container_listing_limit", 10'000}})},
                       {"slo", Value::map({{"max_manifest_segments", 1000}, {"min_segment_size", 1}})},
                       {"dlo", Value::map({{"max_segments", 100'000}})},

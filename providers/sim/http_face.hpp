@@ -46,6 +46,7 @@ struct SimHttpOptions {
   int port = 0;  // 0 = any
   Millis token_life{3'600'000};
   std::string region = "RegionOne";
+  int64_t max_file_size = 512 << 20;  // of Swift, for larger than it a backup has to be cut
   std::vector<SimUser> users = {{"trove", "sim", "service", true, "sim-credential", "sim-secret"},
                                 {"demo", "sim", "demo", false, "", ""}};
 };

@@ -418,6 +418,9 @@ http::Response swift(World& world, Ask& ask) {
   if (ask.has("temp_url_sig") || ask.has("temp_url_expires")) {
     const Container* container = holder == account.containers.end() ? nullptr : &holder->second;
     if (name.empty() || !temporary_url_fits(world, ask, account, container)) return swift_error(401);
+    // Whoever may write one object must not make it a window to others.
+    if (!ask.request.header("x-object-manifest").empty())
+      return plain(400, "The header 'X-Object-Manifest' is not allowed in this tempurl");
   } else if (ask.session.user.empty()) {
     return swift_error(401);
   } else if (ask.session.project != project && !ask.session.admin) {

@@ -12,10 +12,11 @@ using namespace trove;
 namespace {
 
 constexpr const char* kUsage =
-    "usage: trove-sim-cloud [--listen 127.0.0.1:PORT] [--clouds-yaml PATH] [--instant]\n"
+    "usage: trove-sim-cloud [--listen 127.0.0.1:PORT] [--clouds-yaml PATH] [--instant] [--max-file-size BYTES]\n"
     "  --listen       where to serve; port 0 (the default) takes a free one\n"
     "  --clouds-yaml  write a clouds.yaml that leads here\n"
     "  --instant      servers and volumes are ready at once\n"
+    "  --max-file-size  the largest object that Swift takes\n"
     "Faults: POST /sim/faults {\"faults\": [{\"kind\": \"throttled\", \"service\": \"compute\", \"times\": 3}]}\n";
 
 int refuse(const std::string& why) {
@@ -36,6 +37,11 @@ int main(int argc, char** argv) {
       times = SimOptions::instant();
     } else if (word == "--clouds-yaml" && i + 1 < argc) {
       clouds_yaml = argv[++i];
+    } else if (word == "--max-file-size" && i + 1 < argc) {
+      const std::string_view bytes = argv[++i];
+      const char* end = bytes.data() + bytes.size();
+      if (std::from_chars(bytes.data(), end, options.max_file_size).ptr != end || options.max_file_size <= 0)
+        return refuse("--max-file-size wants a number of bytes, not " + std::string(bytes));
     } else if (word == "--listen" && i + 1 < argc) {
       const std::string listen = argv[++i];
       const size_t colon = listen.rfind(':');

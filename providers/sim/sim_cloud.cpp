@@ -1,5 +1,6 @@
 #include "providers/sim/sim_cloud.hpp"
 #include <algorithm>
+#include "providers/guest/protocol.hpp"
 #include "specs/core/digest.hpp"
 #include "specs/core/overload.hpp"
 
@@ -346,8 +347,13 @@ SimDisk* SimCloud::disk_of(const std::string& server_id) {
   return &disks[server->volume_id];
 }
 
-void SimCloud::store(const std::string& key, SimBackup backup) {
-  objects_[key] = {key, backup.bytes};
+void SimCloud::store(const std::string& key, SimBackup backup, int segments) {
+  const int64_t share = backup.bytes / segments;
+  for (int number = 1; number < segments; ++number) {
+    const std::string segment = guest::segment_url(key + ".", number);
+    objects_[segment] = {segment, share};
+  }
+  objects_[key] = {key, backup.bytes - share * (segments - 1)};
   backups_[key] = std::move(backup);
 }
 

@@ -67,8 +67,8 @@ class SimCloud final : public Cloud {
   // The disk that the server's engine writes to; nullptr when the volume is not there or not attached to it.
   SimDisk* disk_of(const std::string& server_id);
   const Server* find_server(const std::string& id);
-  // A finished upload. The key is what Inventory lists.
-  void store(const std::string& key, SimBackup backup);
+  // A finished upload. The key is what Inventory lists, beside those of its further segments.
+  void store(const std::string& key, SimBackup backup, int segments = 1);
 
   SimModel& model() { return model_; }
 

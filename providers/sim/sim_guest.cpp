@@ -279,7 +279,10 @@ void SimGuest::finish_restore(SimCloud& cloud, SimDisk& disk, const Clock& clock
   const guest::RestoreOrder& order = *document_->restore;
   if (has_expired(order.download_url, clock.wall())) return give_up("download: 403: the URL has expired");
   const auto found = cloud.backups().find(key_of(order.download_url, order.id));
-  if (found == cloud.backups().end()) return give_up("download: 404: there is no such object");
+  bool whole = found != cloud.backups().end();
+  for (int number = 1; whole && number < order.segments; ++number)
+    whole = cloud.objects().contains(guest::segment_url(found->first + ".", number));
+  if (!whole) return give_up("download: 404: there is no such object");
   if (content_digest(found->second.content) != order.sha256) return give_up("the checksum of the download is another");
   if (found->second.content.engine != disk.engine)
     return give_up("the backup is of " + found->second.content.engine + ", not of " + disk.engine);
@@ -345,9 +348,11 @@ bool SimGuest::pass_backups(SimCloud& cloud, const SimDisk& disk, const Clock& c
     backup.state.state = "Completed";
     backup.state.sha256 = upload_.sha256;
     backup.state.bytes = upload_.bytes;
+    backup.state.segments = upload_segments_;
     backup.state.message.clear();
     backup.state.finished = clock.wall();
-    cloud.store(order == document_->backups.end() ? upload_key_ : key_of(order->upload_url, id), upload_);
+    cloud.store(order == document_->backups.end() ? upload_key_ : key_of(order->upload_url, id), upload_,
+                upload_segments_);
     return true;
   }
   backup_due_.reset();
@@ -376,6 +381,7 @@ bool SimGuest::pass_backups(SimCloud& cloud, const SimDisk& disk, const Clock& c
     }
     uploading_ = order.id;
     upload_ = backup_of(disk);
+    upload_segments_ = order.segment_bytes == 0 ? 1 : static_cast<int>((upload_.bytes - 1) / order.segment_bytes) + 1;
     upload_key_ = key_of(order.upload_url, order.id);
     backup_due_ = now + options.backup;
     return true;
@@ -386,6 +392,7 @@ bool SimGuest::pass_backups(SimCloud& cloud, const SimDisk& disk, const Clock& c
 // ---- What is said ---------------------------------------------------------------------------------------------------
 
 void SimGuest::fill_report(const SimDisk* disk) {
+  report_.cuts_backups = true;
   report_.events = events_;
   report_.restarts = restarts_;
   report_.engine_message = trouble_;

@@ -100,6 +100,7 @@ class SimGuest {
   int restarts_ = 0;
   std::string uploading_;  // id of the backup in progress
   SimBackup upload_;
+  int upload_segments_ = 1;
   std::string upload_key_;
   std::vector<std::string> events_;
   guest::Report report_, said_;

@@ -175,6 +175,7 @@ void SimGuest::pass_items(SimDisk& disk) {
 guest::Report sim_guest_report(const guest::Document& document, SimDisk& disk, Time now) {
   guest::Report report;
   report.document_digest = guest::digest(document);
+  report.cuts_backups = true;
   report.engine_state = "Running";
   report.engine_version = "1.0";
   report.applied_restart = document.restart;
@@ -192,7 +193,7 @@ guest::Report sim_guest_report(const guest::Document& document, SimDisk& disk, T
   for (const auto& [name, host] : document.dropped_users) report.users.push_back({name, host, "Dropped", ""});
   for (const auto& p : document.parameters) report.parameters.push_back({p.name, p.value, false, "Applied", ""});
   for (const auto& b : document.backups)
-    report.backups.push_back({b.id, "Completed", std::string(64, 'a'), 1, now, now, ""});
+    report.backups.push_back({b.id, "Completed", std::string(64, 'a'), 1, 1, now, now, ""});
   if (document.restore) report.restore_state = "Restored";
   return report;
 }

@@ -77,11 +77,12 @@ Attempt<http::Response> Api::guest_report(const http::Request& request) {
 
 Attempt<http::Response> Api::object(const http::Request& request, const http::Read& read) {
   const std::string key = request.path.substr(std::string_view("/objects/").size());
-  const std::string expires = request.parameter("expires"), signature = request.parameter("signature");
+  const std::string expires = request.parameter("expires"), signature = request.parameter("signature"),
+                    prefix = request.parameter("prefix");
   http::Response out;
   if (request.method == "PUT") {
     if (!read) return refuse(500, "INTERNAL", "an upload that is not streamed");
-    auto upload = options_.object_store->upload(key, expires, signature);
+    auto upload = options_.object_store->upload(key, expires, signature, prefix);
     if (!upload) return refuse(upload.error());
     while (true) {
       auto piece = read();
@@ -93,7 +94,7 @@ Attempt<http::Response> Api::object(const http::Request& request, const http::Re
     if (!bytes) return refuse(bytes.error());
     return json_response(201, Value::map({{"bytes", *bytes}}));
   }
-  auto download = options_.object_store->download(key, expires, signature);
+  auto download = options_.object_store->download(key, expires, signature, prefix);
   if (!download) return refuse(download.error());
   std::shared_ptr<ObjectStore::Download> object = std::move(*download);  // shared: a std::function must be copyable
   out.content_type = "application/octet-stream";

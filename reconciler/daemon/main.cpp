@@ -30,6 +30,7 @@ namespace {
 constexpr Millis kPlanWait{2'000};
 constexpr const char* kVersion = "0.1.0";
 constexpr int kExecutorThreads = 8;
+constexpr int64_t kLeastSegment = 64 << 10, kMostSegment = int64_t{5} << 30;
 
 struct Options {
   std::string data;
@@ -38,6 +39,7 @@ struct Options {
   SiteOptions site{.subnet = "127.77.0.0/16"};
   std::string tls_certificate, tls_key;
   std::vector<std::string> git_allow;
+  int64_t segment_bytes = guest::kSegmentBytes;
   std::string log_format = "text", log_level = "info";
 };
 
@@ -154,6 +156,7 @@ int run(const Options& options) {
     ThreadExecutor executor(kExecutorThreads);
     LoopOptions loop_options = (*site)->loop_options();
     loop_options.plan_wait = kPlanWait;
+    loop_options.backup_segment_bytes = options.segment_bytes;
     Loop loop(objects, (*site)->cloud(), *sealer, hub, executor, clock, rng, loop_options);
     Applier applier(objects, *sealer, rng, clock);
     BreakGlassTimer break_glass(applier, clock);
@@ -245,6 +248,12 @@ int main(int argc, char** argv) {
   app.add_option("--git-allow", options.git_allow,
                  "Which repositories a GitSource may name: HOST, *.DOMAIN, HOST/PATH or, for file://, an absolute "
                  "directory; may be repeated. Without it: none");
+  app.add_option("--backup-segment-size", options.segment_bytes,
+                 "Bytes, or 512MiB, 2GiB: larger backups are stored as several objects; no more than the object store "
+                 "takes (Swift: swift.max_file_size of GET /info)")
+      ->transform(CLI::AsSizeValue(true))
+      ->check(CLI::Range(kLeastSegment, kMostSegment))
+      ->default_str("1GiB");
   app.add_option("--tls-certificate", options.tls_certificate, "PEM file");
   app.add_option("--tls-key", options.tls_key, "PEM file")->needs("--tls-certificate");
   app.add_option("--log-format", options.log_format, "text or json")

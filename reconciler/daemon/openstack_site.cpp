@@ -79,8 +79,8 @@ class OpenstackSite final : public Site {
     return out;
   }
   Hub::Sign sign() override {
-    return [this](const std::string& method, const std::string& key, Time expires) {
-      return cloud_->sign_url(method, key, expires);
+    return [this](const std::string& method, const std::string& key, Time expires, Signed what) {
+      return cloud_->sign_url(method, key, expires, what);
     };
   }
   Result<void> start(Api& api) override {

@@ -277,14 +277,14 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                },
                [&](const DeleteStoredObject& a) -> Result<void> {
                  if (whole.object.kind == kOrphan) {
-                   auto gone = orphan(whole, world, a.key.substr(a.key.rfind('/') + 1));
+                   auto gone = orphan(whole, world, guest::backup_uid(a.key));
                    if (!gone) return tl::unexpected(gone.error());
                    if (!(*gone)->destroy) return refuse("the backup was deleted with deletionPolicy Retain");
                    return {};
                  }
                  auto fresh = read_(whole.object);
                  if (!fresh) return tl::unexpected(fresh.error());
-                 if (!*fresh || a.key != (*fresh)->metadata.project + "/" + (*fresh)->metadata.uid)
+                 if (!*fresh || guest::backup_key(a.key) != (*fresh)->metadata.project + "/" + (*fresh)->metadata.uid)
                    return refuse("the stored backup is not the object's");
                  if (!(*fresh)->deleting() || (*fresh)->spec["deletionPolicy"].text() != "Delete")
                    return refuse("a backup goes only when its object is deleted with deletionPolicy Delete");

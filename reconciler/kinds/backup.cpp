@@ -1,8 +1,13 @@
 // A Backup: one run. The guest takes it because its document asks for it; what it reports ends here and is final.
+#include <algorithm>
+#include <functional>
+
 #include "reconciler/kinds/plan.hpp"
 
 namespace trove {
 namespace {
+
+constexpr size_t kMostDeletedAtOnce = 100;  // objects in one plan; the next look shows what is left
 
 const guest::BackupState* reported(const InstanceView& view, const std::string& uid) {
   if (!view.guest || !view.guest->report) return nullptr;
@@ -22,6 +27,16 @@ const Object* restoring(const Object& backup, const World& world) {
   return nullptr;
 }
 
+// What is stored of a backup, the last segment first and the object itself at the end. The next plan finds the rest.
+std::vector<std::string> stored_keys(const Inventory& inventory, const std::string& key) {
+  std::vector<std::string> keys;
+  for (const StoredObject& o : inventory.objects)
+    if (guest::backup_key(o.key) == key) keys.push_back(o.key);
+  std::sort(keys.begin(), keys.end(), std::greater<>());
+  if (keys.size() > kMostDeletedAtOnce) keys.resize(kMostDeletedAtOnce);
+  return keys;
+}
+
 Plan plan_deletion(const Object& object, const World& world, StatusBuilder& status) {
   Plan plan;
   const auto& want = object.as<BackupSpec>();
@@ -36,11 +51,12 @@ Plan plan_deletion(const Object& object, const World& world, StatusBuilder& stat
     plan.waiting_message = "the backup store could not be read";
     status.synced(false, plan.waiting_reason, plan.waiting_message);
   } else {
-    bool stored = false;
-    for (const StoredObject& o : world.inventory->objects) stored = stored || o.key == key;
+    const std::vector<std::string> keys = stored_keys(*world.inventory, key);
+    const bool stored = !keys.empty();
     if (want.deletion == Common::Deletion::remove && stored)
-      plan.actions.push_back(
-          {CloudAction{DeleteStoredObject{key}}, object.key(), Change::none, "the backup is destroyed"});
+      for (const std::string& part : keys)
+        plan.actions.push_back(
+            {CloudAction{DeleteStoredObject{part}}, object.key(), Change::none, "the backup is destroyed"});
     else
       plan.actions.push_back({RemoveObject{object.key(), object.meta().uid}, object.key(), Change::none});
   }
@@ -54,7 +70,8 @@ Plan plan_backup(const Object& object, const World& world) {
   const auto& want = object.as<BackupSpec>();
   const Value& before = object.resource.status;
   StatusBuilder status(object, world);
-  for (const char* field : {"bytes", "sha256", "startedAt", "finishedAt", "key", "engine", "engineVersion", "message"})
+  for (const char* field : {"bytes", "segments", "sha256", "startedAt", "finishedAt", "key", "engine", "engineVersion",
+                            "message"})
     if (!before[field].is_null()) status.fields().set(field, before[field]);
   if (object.deleting()) return plan_deletion(object, world, status);
   Plan plan;
@@ -76,6 +93,7 @@ Plan plan_backup(const Object& object, const World& world) {
   const guest::BackupState* state = reported(view, object.meta().uid);
   if (state && state->state == "Completed") {
     status.fields().set("bytes", state->bytes);
+    status.fields().set("segments", state->segments);
     status.fields().set("sha256", state->sha256);
     status.fields().set("startedAt", format_time(state->started));
     status.fields().set("finishedAt", format_time(state->finished));

@@ -11,6 +11,7 @@ constexpr Millis kUrlSlack{3600 * 1000};
 // Restores sign with an end that moves twice a day, so that the document is stable and a late restore still has time.
 constexpr int64_t kRestoreBucketMs = 12LL * 3600 * 1000;
 
+// The hub signs it for one object; for a backup's segments, all of which begin so, with a dot after the uid.
 std::string unsigned_url(const std::string& project, const std::string& uid, Time expires) {
   return "/objects/" + project + "/" + uid + "?expires=" + std::to_string(expires.ms / 1000);
 }
@@ -83,12 +84,17 @@ void add_user(const Object& object, const World& world, Engine engine, guest::Do
                             ignored(want, {"/password", "/grants", "/maxConnections"})});
 }
 
-void add_backup(const Object& object, guest::Document& document) {
+void add_backup(const Object& object, const World& world, bool cuts, guest::Document& document) {
   const std::string phase = object.resource.status["phase"].text_or("Pending");
   if (object.deleting() || phase == "Completed" || phase == "Failed") return;
   const auto& want = object.as<BackupSpec>();
   const Time expires = object.meta().creation_timestamp + want.timeout + kUrlSlack;
-  document.backups.push_back({object.meta().uid, unsigned_url(object.meta().project, object.meta().uid, expires)});
+  guest::BackupOrder order{object.meta().uid, unsigned_url(object.meta().project, object.meta().uid, expires)};
+  if (cuts) {
+    order.segment_bytes = world.backup_segment_bytes;
+    order.segments_url = unsigned_url(object.meta().project, object.meta().uid + ".", expires);
+  }
+  document.backups.push_back(std::move(order));
 }
 
 void add_root(const Object& instance, const World& world, guest::Document& document) {
@@ -124,6 +130,9 @@ guest::Document compile_document(const Object& instance, const Server& server, c
     if (const Object* volume = world.find({instance.meta().project, "Volume", want.volume_ref}))
       document.volume_gib = volume->as<VolumeSpec>().size_gib;
   add_parameters(instance, world, document);
+  // A guest of an earlier release would not find its document's digest again. It makes small backups as ever.
+  const auto guest = world.guests.find(to_string(server.token));
+  const bool cuts = guest != world.guests.end() && guest->second.report && guest->second.report->cuts_backups;
   for (const Key& key : world.referrers(instance.key())) {
     const Object* object = world.find(key);
     if (!object) continue;
@@ -132,7 +141,7 @@ guest::Document compile_document(const Object& instance, const Server& server, c
     else if (key.kind == "User")
       add_user(*object, world, want.engine, document);
     else if (key.kind == "Backup")
-      add_backup(*object, document);
+      add_backup(*object, world, cuts, document);
   }
   add_root(instance, world, document);
   // A name that a living object still declares is never dropped, whatever another object says.
@@ -157,6 +166,9 @@ guest::Document compile_document(const Object& instance, const Server& server, c
       document.restore =
           guest::RestoreOrder{backup->meta().uid, unsigned_url(backup->meta().project, backup->meta().uid, expires),
                               backup->resource.status["sha256"].text()};
+      document.restore->segments = static_cast<int>(backup->resource.status["segments"].int_or(1));
+      if (document.restore->segments > 1)
+        document.restore->segments_url = unsigned_url(backup->meta().project, backup->meta().uid + ".", expires);
     }
   }
   return document;

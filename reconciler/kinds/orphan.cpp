@@ -29,8 +29,10 @@ std::vector<Action> plan_orphans(const World& world) {
     if (const Gone* gone = owner(stray.token)) add(DeleteAddress{stray.token, stray.id}, stray.token, *gone);
   // An upload that was on its way when its Backup was deleted.
   for (const StoredObject& object : cloud.objects) {
-    const Token token{object.key.substr(object.key.rfind('/') + 1), "backup", 0};
-    if (const Gone* gone = owner(token); gone && gone->destroy) add(DeleteStoredObject{object.key}, token, *gone);
+    const Token token{guest::backup_uid(object.key), "backup", 0};
+    const Gone* gone = owner(token);
+    if (gone && gone->destroy && guest::backup_key(object.key) == gone->key.project + "/" + token.uid)
+      add(DeleteStoredObject{object.key}, token, *gone);
   }
   return actions;
 }

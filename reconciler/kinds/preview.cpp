@@ -14,7 +14,7 @@ std::string fake_id(const Token& token) { return "new-" + token.role + "-" + tok
 guest::Report obedient(const guest::Document& document, const guest::Report* last, Time now) {
   guest::Report report;
   if (last)
-    report.engine_version = last->engine_version, report.volume_used_bytes = last->volume_used_bytes,
+    report.cuts_backups = last->cuts_backups, report.engine_version = last->engine_version, report.volume_used_bytes = last->volume_used_bytes,
     report.volume_total_bytes = last->volume_total_bytes;
   report.engine_state = "Running";
   report.applied_restart = document.restart;
@@ -34,7 +34,7 @@ guest::Report obedient(const guest::Document& document, const guest::Report* las
     const bool pending = !restarted && !same && known && known->change == Change::restart;
     report.parameters.push_back({p.name, p.value, pending, "Applied", ""});
   }
-  for (const auto& b : document.backups) report.backups.push_back({b.id, "Completed", "", 0, now, now, ""});
+  for (const auto& b : document.backups) report.backups.push_back({b.id, "Completed", "", 0, 1, now, now, ""});
   if (document.restore) report.restore_state = "Restored";
   return report;
 }

@@ -26,15 +26,15 @@ void Hub::ask_whether_leading(std::function<bool()> leads) {
   leads_ = std::move(leads);
 }
 
-// "/objects/<key>?expires=<seconds>"
-Result<void> Hub::sign(std::string_view method, std::string& url) const {
-  if (!sign_) return {};
+// "/objects/<key>?expires=<seconds>"; "" stays so.
+Result<void> Hub::sign(std::string_view method, std::string& url, Signed what) const {
+  if (!sign_ || url.empty()) return {};
   constexpr std::string_view kBefore = "/objects/", kExpires = "?expires=";
   const size_t question = url.find(kExpires);
   TROVE_CHECK(url.starts_with(kBefore) && question != std::string::npos);
   const std::string key = url.substr(kBefore.size(), question - kBefore.size());
   const Time expires{std::atoll(url.c_str() + question + kExpires.size()) * 1000};
-  Result<std::string> made = sign_(std::string(method), key, expires);
+  Result<std::string> made = sign_(std::string(method), key, expires, what);
   if (!made) return tl::unexpected(made.error());
   url = std::move(*made);
   return {};
@@ -42,10 +42,16 @@ Result<void> Hub::sign(std::string_view method, std::string& url) const {
 
 Result<std::string> Hub::put(const Token& server, const guest::Document& planned) {
   Entry entry{planned, ""};
-  for (guest::BackupOrder& order : entry.document.backups)
-    if (auto made = sign("PUT", order.upload_url); !made) return tl::unexpected(made.error());
-  if (entry.document.restore)
-    if (auto made = sign("GET", entry.document.restore->download_url); !made) return tl::unexpected(made.error());
+  for (guest::BackupOrder& order : entry.document.backups) {
+    auto made = sign("PUT", order.upload_url);
+    if (made) made = sign("PUT", order.segments_url, Signed::prefix);
+    if (!made) return tl::unexpected(made.error());
+  }
+  if (entry.document.restore) {
+    auto made = sign("GET", entry.document.restore->download_url);
+    if (made) made = sign("GET", entry.document.restore->segments_url, Signed::prefix);
+    if (!made) return tl::unexpected(made.error());
+  }
   entry.digest = guest::digest(entry.document);
   std::string digest = entry.digest;
   {

@@ -16,9 +16,10 @@ Secret guest_bearer(const Sealer& sealer, const Token& server);
 
 class Hub final : public GuestHub {
  public:
-  // Signs an object's key into an absolute URL that ends at `expires`; must not wait for anybody. null = URLs stay as
-  // they are.
-  using Sign = std::function<Result<std::string>(const std::string& method, const std::string& key, Time expires)>;
+  // Signs an object's key, or how keys begin, into an absolute URL that ends at `expires`; must not wait for anybody.
+  // null = URLs stay as they are.
+  using Sign = std::function<Result<std::string>(const std::string& method, const std::string& key, Time expires,
+                                                 Signed what)>;
   using OnReport = std::function<void(const std::string& server, guest::Report report)>;
   Hub(const Sealer& sealer, Sign sign) : sealer_(sealer), sign_(std::move(sign)) {}
   void on_report(OnReport callback);  // once, before the first report
@@ -45,7 +46,7 @@ class Hub final : public GuestHub {
     guest::Document document;
     std::string digest;
   };
-  Result<void> sign(std::string_view method, std::string& url) const;
+  Result<void> sign(std::string_view method, std::string& url, Signed what = Signed::object) const;
   const Sealer& sealer_;
   Sign sign_;
   OnReport on_report_;

@@ -31,6 +31,7 @@ struct LoopOptions {
   // where the loop has a thread of its own.
   Millis plan_wait{0};
   std::optional<Millis> remove_leaks_after;  // see World
+  int64_t backup_segment_bytes = guest::kSegmentBytes;  // as well
 };
 inline constexpr Millis kLeakSettled{60'000};        // something is called a leak after this long
 inline constexpr size_t kMaxInFlight = 64;           // effects out at once

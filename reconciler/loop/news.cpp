@@ -141,8 +141,9 @@ void Loop::take(Look look) {
     mix(p.token.uid, text);
   }
   for (const StoredObject& o : inventory.objects) {
-    const size_t slash = o.key.find('/');
-    if (slash != std::string::npos) mix(o.key.substr(slash + 1), o.key);
+    const std::string_view backup = guest::backup_key(o.key);
+    const size_t slash = backup.find('/');
+    if (slash != std::string_view::npos) mix(std::string(backup.substr(slash + 1)), o.key);
   }
   // What turns up of an owner that is gone is collected, and needs no memory.
   Ledger::News news = world_.edit_ledger().observe(inventory, clock_.monotonic(),

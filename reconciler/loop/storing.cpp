@@ -19,6 +19,7 @@ Result<Revision> Loop::load() {
 Result<Revision> Loop::read_all() {
   world_ = World();
   world_.remove_leaks_after = options_.remove_leaks_after;
+  world_.backup_segment_bytes = options_.backup_segment_bytes;
   set_time();
   world_.started = world_.steady;
   key_of_uid_.clear();

@@ -81,7 +81,7 @@ std::string rows_kept(const Facts& facts) {
 std::string backups_kept(const Facts& facts) {
   for (const auto& [object, instance] : facts.backups) {
     if (facts.objects->contains(object)) continue;
-    const std::string uid = object.substr(object.rfind('/') + 1);
+    const std::string uid = guest::backup_uid(object);
     if (!facts.given_up_backups.contains(uid))
       return "backup " + object + " of " + instance + " is gone, and nobody deleted it";
   }
@@ -129,7 +129,7 @@ std::string nothing_left_behind(const Facts& facts) {
     if (++volumes[{volume.token.uid, volume.token.role}] > 1) return "one volume too many: " + text_of(volume);
   }
   for (const auto& [key, object] : *facts.objects) {
-    const std::string uid = key.substr(key.rfind('/') + 1);
+    const std::string uid = guest::backup_uid(key);
     if (!owner_of(facts, uid) && facts.given_up_backups.contains(uid))
       return "stored backup " + key + " was deleted and is there";
   }

@@ -10,6 +10,7 @@ struct Inside {
 };
 
 constexpr Millis kLookAgain{50};
+constexpr int64_t kSegmentBytes = 1'500;  // what holds rows is stored in several
 
 }  // namespace
 
@@ -42,7 +43,8 @@ Plane::Plane(std::string name, const Surroundings& around)
       executor_(around.clock, around.async),
       objects_(store_, around.clock),
       hub_(around.sealer, nullptr),
-      loop_(objects_, cloud_, around.sealer, hub_, executor_, around.clock, around.rng),
+      loop_(objects_, cloud_, around.sealer, hub_, executor_, around.clock, around.rng,
+            {.backup_segment_bytes = kSegmentBytes}),
       applier_(objects_, around.sealer, around.rng, around.clock),
       api_(ApiOptions{.objects = objects_,
                       .applier = applier_,

@@ -141,7 +141,7 @@ std::string normal_state(const Facts& facts) {
     lines.insert(std::move(line));
   }
   for (const auto& [key, object] : *facts.objects) {
-    const std::string uid = key.substr(key.rfind('/') + 1);
+    const std::string uid = guest::backup_uid(key);
     const Resource* backup = nullptr;
     for (const auto& [k, resource] : facts.stored)
       if (resource.metadata.uid == uid) backup = &resource;

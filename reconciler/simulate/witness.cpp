@@ -210,7 +210,8 @@ void Witness::consent(const Resource& resource, bool by_person) {
     const std::string instance = resource.spec["instanceRef"]["name"].text();
     int good = 0;
     for (const auto& [object, of] : facts_.backups) {
-      const std::string other = object.substr(object.rfind('/') + 1);
+      if (guest::backup_key(object) != object) continue;  // it counts once, however many segments it has
+      const std::string other = guest::backup_uid(object);
       good += of == instance && !facts_.given_up_backups.contains(other) && facts_.objects->contains(object);
     }
     if (good == 0 && facts_.objects->contains(resource.metadata.project + "/" + uid))
@@ -273,7 +274,7 @@ void Witness::looked() {
   objects_seen_ = facts_.objects->size();
   for (const auto& [object, unused] : *facts_.objects) {
     if (facts_.backups.contains(object)) continue;
-    const std::string uid = object.substr(object.rfind('/') + 1);
+    const std::string uid = guest::backup_uid(object);
     for (const auto& [key, resource] : facts_.stored)
       if (resource.metadata.uid == uid && key.kind == "Backup")
         facts_.backups[object] = resource.spec["instanceRef"]["name"].text();

@@ -91,12 +91,14 @@ class FakeObjects final : public ObjectStore {
     int64_t total;
   };
   Result<std::unique_ptr<Upload>> upload(const std::string& key, const std::string& expires,
-                                         const std::string& signature) override {
+                                         const std::string& signature, const std::string& prefix) override {
+    if (!key.starts_with(prefix)) return fail(Code::denied, "the prefix does not fit");
     if (expires != "99" || signature != "good") return fail(Code::denied, "the signature does not fit");
     return std::make_unique<Up>(*this, key);
   }
   Result<std::unique_ptr<Download>> download(const std::string& key, const std::string&,
-                                             const std::string& signature) override {
+                                             const std::string& signature, const std::string& prefix) override {
+    if (!key.starts_with(prefix)) return fail(Code::denied, "the prefix does not fit");
     if (signature != "good") return fail(Code::denied, "the signature does not fit");
     if (!stored.contains(key)) return fail(Code::not_found, "no such object");
     return std::make_unique<Down>(stored[key]);

@@ -1,6 +1,7 @@
 // Four engines from one apply; backups of three of them, restored and compared row by row; refusals.
 #include <catch2/catch.hpp>
 #include <csignal>
+#include <filesystem>
 
 #include "support/system.hpp"
 
@@ -57,6 +58,50 @@ TEST_CASE("a MariaDB backup restores into a new instance row by row") {
           .code == 0);
   CHECK(restored.out == system.mariadb("m", "app", password, all, "shop").out);
   CHECK(contains(restored.out, "5000\t12502500"));
+}
+
+TEST_CASE("a backup larger than one object is stored in segments, restored row by row and deleted whole") {
+  System system({"--backup-segment-size", "64KiB"}, true);
+  system.apply(instance("m", "mariadb") + database("shop", "m") +
+               user("m-app", "m", "app", "[{privileges: [ALL], on: \"shop.*\"}]"));
+  system.wait_ready("user/m-app");
+  const std::string password = system.password("m-app-password");
+  REQUIRE(system
+              .mariadb("m", "app", password,
+                       "CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(100)); INSERT INTO t SELECT seq, "
+                       "MD5(seq) FROM seq_1_to_20000",
+                       "shop")
+              .code == 0);
+  system.apply("apiVersion: trove/v1alpha1\nkind: Backup\nmetadata: {name: b1}\nspec: {instanceRef: {name: m}, "
+               "deletionPolicy: Delete}\n");
+  system.wait_ready("bk/b1");
+  const int segments = std::stoi(system.field("bk/b1", "{.status.segments}"));
+  CHECK(segments > 3);
+  const auto stored = [&] {
+    std::vector<uintmax_t> sizes;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(system.data() + "/cloud/objects"))
+      if (entry.is_regular_file()) sizes.push_back(entry.file_size());
+    return sizes;
+  };
+  CHECK(stored().size() == static_cast<size_t>(segments));
+  uintmax_t sum = 0;
+  for (const uintmax_t size : stored()) {
+    CHECK(size <= 64u << 10);
+    sum += size;
+  }
+  CHECK(std::to_string(sum) == system.field("bk/b1", "{.status.bytes}"));
+
+  system.apply(instance("m2", "mariadb", ", volume: {size: 1}, bootstrapFrom: {backupRef: {name: b1}}") +
+               database("shop2", "m2", ", name: shop") +
+               user("m2-app", "m2", "app", "[{privileges: [ALL], on: \"shop.*\"}]"));
+  system.wait_ready("user/m2-app");
+  const std::string all = "SELECT COUNT(*), SUM(id), BIT_XOR(CRC32(CONCAT(id, v))) FROM t";
+  const Exit restored = system.mariadb("m2", "app", system.password("m2-app-password"), all, "shop");
+  INFO(restored.err);
+  CHECK(restored.out == system.mariadb("m", "app", password, all, "shop").out);
+  CHECK(contains(restored.out, "20000\t200010000"));
+  system.must({"delete", "bk/b1", "--yes", "--wait", "--timeout=60s"});
+  CHECK(stored().empty());
 }
 
 TEST_CASE("a PostgreSQL backup restores into a new instance row by row") {

@@ -24,12 +24,14 @@ Document full_document() {
   d.dropped_databases = {"gone"};
   d.dropped_users = {{"u", "h"}};
   d.backups = {{"b", "http://x/y?z=1"}};
-  d.restore = RestoreOrder{"r", "http://x", "00ff"};
+  d.backups.push_back({"c", "http://x/c?z=1", int64_t{1} << 30, "http://x/c.?z=1"});
+  d.restore = RestoreOrder{"r", "http://x", "00ff", 3, "http://x."};
   d.suspended = true;
   return d;
 }
 Report full_report() {
   Report r;
+  r.cuts_backups = true;
   r.document_digest = "d";
   r.engine_state = "Running";
   r.engine_message = "m";
@@ -43,7 +45,7 @@ Report full_report() {
   r.databases = {{"orders", "", "Applied", ""}};
   r.users = {{"app", "%", "Drifted", "why"}};
   r.parameters = {{"work_mem", "4MB", true, "Pending", "m"}};
-  r.backups = {{"b", "Completed", "00", 9, Time{1}, Time{2}, ""}};
+  r.backups = {{"b", "Completed", "00", 9, 4, Time{1}, Time{2}, ""}};
   r.restore_state = "Restored";
   r.restore_message = "x";
   r.events = {"something happened"};
@@ -69,6 +71,34 @@ TEST_CASE("a digest is of what a document says") {
   other.users[0].grants[0].with_grant_option = false;
   CHECK(digest(other) != digest(full_document()));
   CHECK(digest(other).size() == 64);
+}
+
+TEST_CASE("what an earlier release says and hears is as it was") {
+  Document d;
+  d.backups = {{"b", "http://x/y?z=1"}};
+  d.restore = RestoreOrder{"r", "http://x", "00ff"};
+  const Value v = to_value(d);
+  CHECK(v["backups"].items()[0].members().size() == 2);
+  CHECK(v["restore"].members().size() == 3);
+  Value report = to_value(full_report());
+  report.set("cutsBackups", Value());
+  report.set("backups", Value::list({Value::map({{"id", "b"}, {"state", "Completed"}, {"bytes", 9}})}));
+  const auto read = report_from_value(report);
+  REQUIRE(read);
+  CHECK_FALSE(read->cuts_backups);
+  CHECK(read->backups[0].segments == 1);
+}
+
+TEST_CASE("segments lie beside the object whose backup they are of") {
+  CHECK(segment_url("http://s/c/p/b.?sig=1&t=2", 1) == "http://s/c/p/b.00001?sig=1&t=2");
+  CHECK(segment_url("p/b.", kMostSegments - 1) == "p/b.09999");
+  CHECK(backup_key("p/b.09999") == "p/b");
+  CHECK(backup_uid("p/b.00001") == "b");
+  for (const char* key : {"p/b", "p/b.1", "p/b.0000a", "p/b.000001", "p/b00001", "b", "", ".0001"}) {
+    INFO(key);
+    CHECK(backup_key(key) == key);
+  }
+  CHECK(backup_uid("p/b") == "b");
 }
 
 TEST_CASE("reading is strict about versions, types, words and bounds") {
@@ -113,6 +143,8 @@ TEST_CASE("reading is strict about versions, types, words and bounds") {
   refuses_report("restoreState", "Perhaps");
   refuses_report("users", Value::list({Value::map({{"name", "a"}, {"state", "Great"}})}));
   refuses_report("backups", Value::list({Value::map({{"id", "a"}, {"state", "Running"}, {"bytes", "1"}})}));
+  refuses_report("backups", Value::list({Value::map({{"id", "a"}, {"state", "Running"}, {"segments", 10'001}})}));
+  refuses_report("cutsBackups", 1);
   refuses_report("events", Value::list({Value(1)}));
   refuses_report("events", Value::list(Value::List(20'001, Value("x"))));
   CHECK_FALSE(document_from_value(Value("text")));

@@ -158,6 +158,27 @@ TEST_CASE("an object is forgotten only when it is being deleted and its servers 
   CHECK(says(c.ask_effect(Effect{RemoveObject{c.volume, c.disk.token.uid}}, c.volume), "not being deleted"));
 }
 
+TEST_CASE("a stored backup goes with its segments, and only with its own") {
+  Case c;
+  c.world.apply(
+      "apiVersion: trove/v1alpha1\nkind: Backup\nmetadata: {name: b}\nspec: {instanceRef: {name: i}, deletionPolicy: "
+      "Delete}\n");
+  c.world.run(Millis{10'000});
+  c.refresh();
+  const Key key{"p", "Backup", "b"};
+  const std::string stored = "p/" + c.world.get("Backup", "b")->metadata.uid;
+  CHECK(says(c.ask(DeleteStoredObject{stored + ".00001"}, key), "deletionPolicy Delete"));
+  auto backup = *c.world.get("Backup", "b");
+  backup.metadata.deletion_timestamp = c.world.clock.wall();
+  Txn txn;
+  c.world.objects->stage_put(txn, backup, "user:test");
+  REQUIRE(c.world.objects->commit(txn));
+  CHECK(c.ask(DeleteStoredObject{stored}, key).empty());
+  CHECK(c.ask(DeleteStoredObject{stored + ".00001"}, key).empty());
+  for (const std::string& other : {stored + ".notes", stored + ".1", stored + "0.00001", "q" + stored.substr(1)})
+    CHECK(says(c.ask(DeleteStoredObject{other}, key), "is not the object's"));
+}
+
 TEST_CASE("plans delete only what belongs to them and never the last good backup") {
   Case c;
   CHECK(says(c.ask_effect(Effect{DeleteObject{{"p", "Database", "d"}, c.world.get("Database", "d")->metadata.uid, "x"}},

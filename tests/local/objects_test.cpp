@@ -5,17 +5,19 @@ using test_local::Fixture;
 
 namespace {
 
-struct Signed {
-  std::string expires, signature;
+struct Parts {
+  std::string expires, signature, prefix;
 };
-Signed parts_of(const std::string& url) {
+Parts parts_of(const std::string& url) {
   const size_t expires = url.find("?expires="), signature = url.find("&signature=");
   REQUIRE(expires != std::string::npos);
   REQUIRE(signature != std::string::npos);
-  return {url.substr(expires + 9, signature - expires - 9), url.substr(signature + 11)};
+  const size_t prefix = std::min(url.find("&prefix="), url.size());
+  return {url.substr(expires + 9, signature - expires - 9), url.substr(signature + 11, prefix - signature - 11),
+          prefix == url.size() ? "" : url.substr(prefix + 8)};
 }
-Signed sign(Fixture& f, std::string_view method, const std::string& key, Millis life = Millis{60'000}) {
-  return parts_of(f.cloud->sign_url("http://127.0.0.1:7780", method, key, f.clock.wall() + life));
+Parts sign(Fixture& f, std::string_view method, const std::string& key, Signed what = Signed::object) {
+  return parts_of(f.cloud->sign_url("http://127.0.0.1:7780", method, key, f.clock.wall() + Millis{60'000}, what));
 }
 void store(Fixture& f, const std::string& key, const std::string& bytes) {
   const auto s = sign(f, "PUT", key);
@@ -111,6 +113,34 @@ TEST_CASE("a URL is good for its method and key and time only") {
   CHECK(f.cloud->download("shop/backup-1", get.expires, get.signature));
   f.clock.advance(Millis{1});
   CHECK(code(f.cloud->download("shop/backup-1", get.expires, get.signature)) == Code::denied);
+}
+
+TEST_CASE("a URL that is signed for a prefix is good for what begins so, and for nothing else") {
+  Fixture f;
+  const auto put = sign(f, "PUT", "shop/b1.", Signed::prefix);
+  CHECK(put.prefix == "shop/b1.");
+  for (const std::string key : {"shop/b1.00001", "shop/b1.00002"}) {
+    auto upload = f.cloud->upload(key, put.expires, put.signature, put.prefix);
+    REQUIRE(upload);
+    REQUIRE((*upload)->write("rows"));
+    REQUIRE((*upload)->finish());
+  }
+  const auto get = sign(f, "GET", "shop/b1.", Signed::prefix);
+  CHECK(f.cloud->download("shop/b1.00002", get.expires, get.signature, get.prefix));
+  const auto denied = [&](const std::string& key, const Parts& parts, const std::string& prefix) {
+    const auto upload = f.cloud->upload(key, parts.expires, parts.signature, prefix);
+    return !upload && upload.error().code == Code::denied;
+  };
+  CHECK(denied("shop/b1", put, put.prefix));
+  CHECK(denied("shop/b2.00001", put, put.prefix));
+  CHECK(denied("shop/b2.00001", put, "shop/b"));           // another prefix is another signature
+  CHECK(denied("shop/b1.00001", put, ""));
+  CHECK(denied("shop/b1.00001", get, get.prefix));
+  // A key that looks like a prefix, and a prefix that looks like a key.
+  CHECK(denied("shop/b1.00001", sign(f, "PUT", "shop/b1."), "shop/b1."));
+  CHECK(denied("shop/b1.", put, ""));
+  f.clock.advance(Millis{60'000});
+  CHECK(denied("shop/b1.00001", put, put.prefix));
 }
 
 TEST_CASE("without a key nobody can sign") {

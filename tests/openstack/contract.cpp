@@ -7,6 +7,7 @@
 #include <functional>
 #include <iostream>
 #include <thread>
+#include "providers/guest/protocol.hpp"
 #include "providers/http/client.hpp"
 #include "providers/openstack/lists.hpp"
 #include "providers/openstack/openstack.hpp"
@@ -317,6 +318,22 @@ TEST_CASE("objects go up and down through signed URLs") {
   Inventory seen = real.cloud->observe();
   const auto mine = [&](const StoredObject& o) { return o.key == key && o.bytes == 8; };
   CHECK(std::count_if(seen.objects.begin(), seen.objects.end(), mine) == 1);
+
+  // One URL for all segments of a backup, whose number nobody knows beforehand.
+  const std::string puts = *real.cloud->sign_url("PUT", key + ".", soon, Signed::prefix),
+                    gets = *real.cloud->sign_url("GET", key + ".", soon, Signed::prefix);
+  const std::string first = guest::segment_url(puts, 1);
+  CHECK(ask("PUT", first, "more").status == 201);
+  CHECK(ask("PUT", guest::segment_url(puts, 2), "the rest").status == 201);
+  CHECK(ask("GET", guest::segment_url(gets, 2), "").body == "the rest");
+  CHECK(ask("GET", first, "").status == 401);
+  std::string elsewhere = first;
+  elsewhere.replace(elsewhere.find(key + "."), key.size(), "p/another");
+  CHECK(ask("PUT", elsewhere, "not ours").status == 401);
+  seen = real.cloud->observe();
+  CHECK(std::count_if(seen.objects.begin(), seen.objects.end(),
+                      [&](const StoredObject& o) { return guest::backup_key(o.key) == key; }) == 3);
+  for (int number : {1, 2}) real.must(DeleteStoredObject{guest::segment_url(key + ".", number)});
   real.must(DeleteStoredObject{key});
   seen = real.cloud->observe();
   CHECK(std::count_if(seen.objects.begin(), seen.objects.end(), mine) == 0);

@@ -372,8 +372,24 @@ TEST_CASE("a temporary URL is good for its path its method and its time") {
                                 sign(EVP_sha256(), "secret", "GET\n" + expires + "\nprefix:" + prefix);
   CHECK(bed.ask("GET", path + by_prefix).text == "data");
   CHECK(bed.ask("GET", bed.account + "/backups/q/b1" + by_prefix).status == 401);
+  const std::string put = "?temp_url_prefix=p/b1.&temp_url_expires=" + expires + "&temp_url_sig=" +
+                          sign(EVP_sha256(), "secret", "PUT\n" + expires + "\nprefix:" + path + ".");
+  CHECK(bed.ask("PUT", path + ".00001" + put, "more").status == 201);
+  CHECK(bed.ask("PUT", path + put, "all of it").status == 401);
+  CHECK(bed.ask("GET", path + ".00001" + put).status == 401);
+  CHECK(bed.ask("PUT", path + ".00002" + put, "", {{"X-Object-Manifest", "backups/p/"}}).status == 400);
   bed.pass(61'000);
   CHECK(bed.ask("GET", url(EVP_sha1(), "GET", "secret", expires)).status == 401);
+}
+
+TEST_CASE("an object larger than Swift announces is refused") {
+  HttpBed bed({}, {.max_file_size = 100});
+  const std::string account = "/v1/AUTH_" + bed.project;
+  CHECK(bed.ask("GET", "/info").body["swift"]["max_file_size"].int_or(0) == 100);
+  REQUIRE(bed.ask("PUT", account + "/backups", "").status == 201);
+  CHECK(bed.ask("PUT", account + "/backups/b1", std::string(100, 'x')).status == 201);
+  CHECK(bed.ask("PUT", account + "/backups/b2", std::string(101, 'x')).status == 413);
+  CHECK(bed.ask("GET", account + "/backups/b2").status == 404);
 }
 
 TEST_CASE("large objects are put together from their segments") {

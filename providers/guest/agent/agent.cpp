@@ -67,6 +67,7 @@ class Agent::Loop {
         rng_(rng),
         wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     report_.agent = random_text(rng, 16);
+    report_.cuts_backups = true;
   }
 
   Result<void> run(const Cancel& stop);

@@ -14,7 +14,7 @@ constexpr Millis kPause{2'000};              // between attempts
 }  // namespace
 
 struct Backups::Job {
-  std::string id, url;
+  BackupOrder order;
   BackupSource source;
   Cancel cancel;
   std::atomic<bool> ended{false};
@@ -22,6 +22,7 @@ struct Backups::Job {
   Result<void> outcome;
   std::string sha256;
   int64_t bytes = 0;
+  int segments = 1;
 };
 
 Backups::Backups(EngineDriver& driver, Memory& memory, Plane& plane, const Clock& clock, std::function<void()> wake)
@@ -34,8 +35,7 @@ Backups::~Backups() {
 
 void Backups::start(const BackupOrder& order, Memory::Backup& entry) {
   auto job = std::make_unique<Job>();
-  job->id = order.id;
-  job->url = order.upload_url;
+  job->order = order;
   auto source = driver_.open_backup(job->cancel);
   if (!source) {
     job->outcome = tl::unexpected<Error>(source.error());
@@ -48,15 +48,14 @@ void Backups::start(const BackupOrder& order, Memory::Backup& entry) {
   job_ = std::move(job);
   worker_ = std::thread([this, job = job_.get()] {
     Compressor compressor(job->source, job->cancel);
-    Result<void> trouble;                  // ours explains more than the upload's "body was abandoned"
-    job->outcome = plane_.upload(job->url, [&]() -> Result<std::string> {
-      auto piece = compressor.next();
-      if (!piece) trouble = tl::unexpected<Error>(piece.error());
-      return piece;
-    });
-    if (!trouble) job->outcome = trouble;
+    const auto segments = upload_from(compressor, job->order, plane_);
     if (job->source.tool) job->source.tool->end();
-    if (job->outcome) job->sha256 = compressor.sha256_hex();
+    if (segments) {
+      job->segments = *segments;
+      job->sha256 = compressor.sha256_hex();
+    } else {
+      job->outcome = tl::unexpected<Error>(segments.error());
+    }
     job->bytes = compressor.bytes();
     job->ended = true;
     wake_();
@@ -68,13 +67,14 @@ void Backups::collect() {
   if (!job_ || !job_->ended) return;
   if (worker_.joinable()) worker_.join();
   const auto found = std::find_if(memory_.backups.begin(), memory_.backups.end(),
-                                  [&](const auto& b) { return b.state.id == job_->id; });
+                                  [&](const auto& b) { return b.state.id == job_->order.id; });
   if (found != memory_.backups.end()) {
     BackupState& state = found->state;
     if (job_->outcome) {
       state.state = "Completed";
       state.sha256 = job_->sha256;
       state.bytes = job_->bytes;
+      state.segments = job_->segments;
       state.message.clear();
       state.finished = clock_.wall();
     } else {
@@ -85,7 +85,7 @@ void Backups::collect() {
       next_try_ = clock_.monotonic() + kPause;
     }
     log::info("backup attempt ended", {{"id", state.id}, {"state", state.state}, {"bytes", state.bytes},
-                                       {"message", state.message}});
+                                       {"segments", state.segments}, {"message", state.message}});
   }
   job_.reset();
 }

@@ -110,6 +110,9 @@ class HttpPlane final : public Plane {
     call.deadline = kTransferDeadline;
     auto answer = once(base, call);
     if (!answer) return tl::unexpected<Error>(answer.error());
+    if (answer->status == 413) {
+      return fail(Code::too_large, "the object store takes no object of this size (413): lower --backup-segment-size of troved");
+    }
     if (answer->status / 100 != 2) return tl::unexpected<Error>(refused(answer->status, "the upload"));
     return {};
   }

@@ -4,8 +4,11 @@
 #include <poll.h>
 #include <unistd.h>
 #include <zstd.h>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <limits>
 #include "specs/core/digest.hpp"
 
 namespace trove::guest {
@@ -107,23 +110,74 @@ Result<std::string> Compressor::next() {
   return piece;
 }
 
-Result<void> download_to(const std::string& file, const std::string& url, const std::string& sha256, Plane& plane,
-                         const Cancel& cancel) {
+Result<int> upload_from(Compressor& compressor, const BackupOrder& order, Plane& plane) {
+  const bool cuts = order.segment_bytes > 0 && !order.segments_url.empty();
+  std::string piece;
+  size_t at = 0;              // what of it is sent
+  bool ended = false;
+  for (int number = 0;; ++number) {
+    int64_t room = cuts ? order.segment_bytes : std::numeric_limits<int64_t>::max();
+    Result<void> trouble;     // ours explains more than the upload's "body was abandoned"
+    const auto sent = plane.upload(number == 0 ? order.upload_url : segment_url(order.segments_url, number),
+                                   [&]() -> Result<std::string> {
+      // A segment that is full still looks ahead: whether another one begins has to be known at its end.
+      if (at == piece.size() && !ended) {
+        auto read = compressor.next();
+        if (!read) {
+          trouble = tl::unexpected<Error>(read.error());
+          return read;
+        }
+        piece = std::move(*read);
+        at = 0;
+        ended = piece.empty();
+      }
+      std::string out = piece.substr(at, static_cast<size_t>(std::min<int64_t>(room, std::ssize(piece))));
+      at += out.size();
+      room -= std::ssize(out);
+      return out;
+    });
+    if (!trouble) return tl::unexpected<Error>(trouble.error());
+    const std::string what = number > 0 ? "segment " + std::to_string(number + 1) + ": " : "";
+    if (!sent) {
+      Error error = sent.error();
+      error.message = what + error.message;
+      return tl::unexpected<Error>(std::move(error));
+    }
+    if (ended) return number + 1;
+    if (room > 0) return fail(Code::unavailable, what + "the object store took only a part of it");
+    if (number + 1 == kMostSegments) {
+      return fail(Code::too_large, "the backup has more than " + std::to_string(kMostSegments) + " segments of " +
+                                       std::to_string(order.segment_bytes) +
+                                       " bytes: raise --backup-segment-size of troved");
+    }
+  }
+}
+
+Result<void> download_to(const std::string& file, const RestoreOrder& order, Plane& plane, const Cancel& cancel) {
   UniqueFd fd(open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!fd) return fail(Code::unavailable, "cannot make " + file + ": " + strerror(errno));
   Sha256 hash;
   Result<void> written;
-  auto answered = plane.download(url, [&](std::string_view bytes) {
-    hash.add(bytes);
-    written = write_all(fd.get(), bytes, cancel);
-    return written.has_value();
-  });
-  if (!written) return written;
-  if (!answered) return answered;
+  for (int number = 0; number < order.segments; ++number) {
+    const auto answered = plane.download(number == 0 ? order.download_url : segment_url(order.segments_url, number),
+                                         [&](std::string_view bytes) {
+      hash.add(bytes);
+      written = write_all(fd.get(), bytes, cancel);
+      return written.has_value();
+    });
+    if (!written) return written;
+    if (!answered) {
+      Error error = answered.error();
+      if (order.segments > 1)
+        error.message = "segment " + std::to_string(number + 1) + " of " + std::to_string(order.segments) + ": " +
+                        error.message;
+      return tl::unexpected<Error>(std::move(error));
+    }
+  }
   const std::string got = hash.hex();
-  if (!same_bytes(got, sha256)) {
+  if (!same_bytes(got, order.sha256)) {
     unlink(file.c_str());
-    return fail(Code::corrupt, "the stored backup has the checksum " + got + ", expected was " + sha256);
+    return fail(Code::corrupt, "the stored backup has the checksum " + got + ", expected was " + order.sha256);
   }
   return {};
 }

@@ -1,5 +1,5 @@
-// Streams of backups: zstd around them, a running SHA-256 and byte count over what is stored. A Compressor belongs to
-// the thread that uploads; the functions are thread-safe.
+// Streams of backups: zstd around them, cut into segments, a running SHA-256 and byte count over what is stored. A
+// Compressor belongs to the thread that uploads; the functions are thread-safe.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -43,9 +43,12 @@ class Compressor {
   bool ended_ = false;
 };
 
-// corrupt when the bytes do not have that checksum; the file is gone then.
-Result<void> download_to(const std::string& file, const std::string& url, const std::string& sha256, Plane& plane,
-                         const Cancel& cancel);
+// Uploads what the compressor gives, one segment after the other and nothing twice; how many there were. After an error
+// some may be stored: together they are no backup, and nobody is told their number.
+Result<int> upload_from(Compressor& compressor, const BackupOrder& order, Plane& plane);
+
+// All segments, in order. corrupt when their bytes do not have that checksum; the file is gone then.
+Result<void> download_to(const std::string& file, const RestoreOrder& order, Plane& plane, const Cancel& cancel);
 Result<void> decompress_to(const std::string& file, int out, const Cancel& cancel);
 
 }  // namespace trove::guest

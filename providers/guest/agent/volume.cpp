@@ -115,7 +115,7 @@ Result<void> Volume::restore(const Document& document, Plane& plane, const Cance
   const std::string file = layout_.data_dir + ".download";
   if (auto gone = remove_tree(file); !gone) return gone;
   // The checksum comes before any program reads a byte of it.
-  auto fetched = download_to(file, order.download_url, order.sha256, plane, cancel);
+  auto fetched = download_to(file, order, plane, cancel);
   if (fetched) {
     auto draft = fresh_draft();
     fetched = draft ? driver_.restore(*draft, [&](int out) { return decompress_to(file, out, cancel); }, cancel)
