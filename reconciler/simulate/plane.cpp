@@ -10,7 +10,7 @@ struct Inside {
 };
 
 constexpr Millis kLookAgain{50};
-constexpr int64_t kSegmentBytes = 1'500;  // what holds rows is stored in several
+constexpr int64_t kSegmentBytes = 600;  // every backup is stored in several
 
 }  // namespace
 
