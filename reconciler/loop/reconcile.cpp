@@ -122,12 +122,8 @@ void Loop::reconcile(const Key& key) {
 // What one look shows is not believed yet when it speaks of something that was changed outside.
 void Loop::suspect(const Object& object, const Plan& plan) {
   const std::string& uid = object.meta().uid;
-  if (plan.suspects.empty() && plan.keep_status) return;  // nothing new is said: what was suspected still is
-  std::erase_if(world_.suspected, [&](const auto& old) {
-    return old.first.first == uid && std::none_of(plan.suspects.begin(), plan.suspects.end(), [&](const Suspect& now) {
-             return now.path == old.first.second;
-           });
-  });
+  // What was believed is in the status from here on, and what was not is over. Until then one waits for the other.
+  if (!plan.keep_status) std::erase_if(world_.suspected, [&](const auto& old) { return old.first.first == uid; });
   for (const Suspect& now : plan.suspects) {
     Suspicion& seen = world_.suspected[{uid, now.path}];
     if (seen.sequence == 0 || !(seen.actual == now.actual)) seen = {now.actual, observations_started_};

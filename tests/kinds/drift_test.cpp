@@ -286,6 +286,16 @@ TEST_CASE("what one look shows is drift only when a later look shows it too") {
   CHECK(plan.status["drift"].size() == 1);
 }
 
+TEST_CASE("two things that were changed at once are both seen and put right") {
+  Bed bed;
+  bed.stop();
+  bed.cloud.change_port(bed.port(), {"0.0.0.0/0"});
+  bed.run(Millis{60'000});
+  CHECK(bed.cloud.ports().begin()->second.allowed_cidrs == std::vector<std::string>{"10.1.0.0/16"});
+  CHECK(bed.cloud.servers().begin()->second.status == Server::Status::active);
+  CHECK(bed.drift_events().size() >= 2);
+}
+
 TEST_CASE("corrections that are far apart are no fight, and a lost server is replaced however often") {
   Bed bed;
   for (int i = 0; i < 6; ++i) {
