@@ -21,8 +21,8 @@ class LocalSite final : public Site {
   Cloud& cloud() override { return *cloud_; }
   ObjectStore* object_store() override { return cloud_.get(); }
   Hub::Sign sign() override {
-    return [this](const std::string& method, const std::string& key, Time expires,
-                  Signed what) -> Result<std::string> { return cloud_->sign_url(url_, method, key, expires, what);
+    return [this](const std::string& method, const std::string& key, Time expires, Signed what) -> Result<std::string> {
+      return cloud_->sign_url(url_, method, key, expires, what);
     };
   }
   void on_change(std::function<void()> callback) override { cloud_->on_change(std::move(callback)); }

@@ -14,7 +14,8 @@ std::string fake_id(const Token& token) { return "new-" + token.role + "-" + tok
 guest::Report obedient(const guest::Document& document, const guest::Report* last, Time now) {
   guest::Report report;
   if (last)
-    report.cuts_backups = last->cuts_backups, report.engine_version = last->engine_version, report.volume_used_bytes = last->volume_used_bytes,
+    report.cuts_backups = last->cuts_backups, report.engine_version = last->engine_version,
+    report.volume_used_bytes = last->volume_used_bytes,
     report.volume_total_bytes = last->volume_total_bytes;
   report.engine_state = "Running";
   report.applied_restart = document.restart;

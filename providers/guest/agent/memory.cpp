@@ -57,7 +57,8 @@ Memory load_memory(const std::string& path) {
   m.originals = texts_from(v["originals"]);
   for (const Value& b : v["backups"].items()) {
     m.backups.push_back({{b["id"].text(), b["state"].text(), b["sha256"].text(), b["bytes"].int_or(0),
-                          static_cast<int>(b["segments"].int_or(1)), Time{b["started"].int_or(0)}, Time{b["finished"].int_or(0)}, b["message"].text()},
+                          static_cast<int>(b["segments"].int_or(1)), Time{b["started"].int_or(0)},
+                          Time{b["finished"].int_or(0)}, b["message"].text()},
                          static_cast<int>(b["attempts"].int_or(0))});
   }
   return m;
@@ -88,8 +89,8 @@ Result<void> save_memory(const std::string& path, const Memory& m) {
   for (const auto& b : m.backups) {
     backups.push_back(Value::map({{"id", b.state.id}, {"state", b.state.state}, {"sha256", b.state.sha256},
                                   {"bytes", b.state.bytes}, {"segments", b.state.segments},
-                                  {"started", b.state.started.ms}, {"finished", b.state.finished.ms}, {"message", b.state.message},
-                                  {"attempts", b.attempts}}));
+                                  {"started", b.state.started.ms}, {"finished", b.state.finished.ms},
+                                  {"message", b.state.message}, {"attempts", b.attempts}}));
   }
   v.set("backups", std::move(backups));
   return write_file(path, dump_json(v), 0600);
