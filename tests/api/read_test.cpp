@@ -448,3 +448,37 @@ TEST_CASE("the description of the API names every kind and path") {
     CHECK(node != nullptr);
   }
 }
+
+TEST_CASE("statuses that are read beside their specs are theirs, whatever else lies between them") {
+  Fixture f;
+  Txn txn;
+  for (int i = 0; i < 700; ++i) {
+    Resource one;
+    one.kind = "Volume";
+    one.metadata.project = "shop";
+    one.metadata.name = "v-" + std::to_string(1'000 + i);
+    one.metadata.uid = "uid-" + std::to_string(i);
+    one.spec = Value::map({{"size", 1}});
+    one.status = Value::map({{"phase", "number " + std::to_string(i)}});
+    if (i % 7 != 0) f.objects.stage_put(txn, one, "");     // else: a status that outlived its object
+    if (i % 50 != 1) f.objects.stage_status(txn, one);     // else: none yet
+  }
+  txn.guards.clear();
+  REQUIRE(f.objects.commit(txn));
+  auto all = f.objects.list_stored("shop", "Volume", 0);
+  REQUIRE(all);
+  REQUIRE(all->items.size() == 600);
+  std::string after;
+  size_t n = 0;
+  do {
+    auto page = f.objects.list_stored("shop", "Volume", 500, after);
+    REQUIRE(page);
+    for (const StoredTexts& one : page->items) {
+      CHECK(one.place == all->items[n].place);
+      CHECK(one.status == all->items[n].status);
+      ++n;
+    }
+    after = page->next;
+  } while (!after.empty());
+  CHECK(n == 600);
+}
