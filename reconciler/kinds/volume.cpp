@@ -120,8 +120,12 @@ Plan plan_steps(const Object& object, const World& world, DriftJudge& drift) {
   }
   const bool remade = seen.is_absent() && was_unused;
   if (seen.is_absent() && !bound.empty() && !remade) {
-    // An empty volume in place of a lost one would look like a healthy database without its data.
-    status.phase("LOST").ready(false, "TerminalError", "volume " + bound + " is gone from the cloud");
+    // An empty volume in place of a lost one would look like a healthy database without its data. Nor does one go that
+    // carries the same mark: somebody may have brought the data back in it.
+    std::string others;
+    for (const CloudVolume* other : world.surplus_volumes(object.meta().uid, bound)) others += " " + other->id;
+    if (!others.empty()) others = "; not used and not touched, though they carry its mark:" + others;
+    status.phase("LOST").ready(false, "TerminalError", "volume " + bound + " is gone from the cloud" + others);
     status.stalled({"DATA_SAFETY_HOLD", "User",
                     "volume " + bound +
                         " is gone from the cloud and is not replaced by an empty one; restore a backup "

@@ -53,6 +53,7 @@ struct Facts {
   std::map<std::string, std::string> backups;       // stored object -> instance it is of
   std::set<std::string> given_up_backups;           // uids: deleted with deletionPolicy Delete
   std::set<std::string> lost_volumes;               // cloud ids that a fault took away
+  std::set<std::string> robbed;                     // uids of Volumes that a fault took the cloud's volume of
   std::set<std::string> bereft;                     // uids of Volumes whose rows went with them
   std::map<Key, std::set<std::string>> runs;        // of each BackupSchedule: the due times that it made a Backup for
   std::map<Key, std::string> drifted;                               // what was said to have been changed outside, first

@@ -126,7 +126,9 @@ std::string nothing_left_behind(const Facts& facts) {
     if (facts.foreign.contains(id)) continue;
     if (orphan(volume.token) && !facts.retained.contains(volume.token.uid))
       return "nobody owns volume " + text_of(volume) + ", and nobody retained it";
-    if (++volumes[{volume.token.uid, volume.token.role}] > 1) return "one volume too many: " + text_of(volume);
+    // Where the one in use was lost, no other with its mark is known to be empty: they stay until a person decides.
+    if (++volumes[{volume.token.uid, volume.token.role}] > 1 && !facts.robbed.contains(volume.token.uid))
+      return "one volume too many: " + text_of(volume);
   }
   for (const auto& [key, object] : *facts.objects) {
     const std::string uid = guest::backup_uid(key);

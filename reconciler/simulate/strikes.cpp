@@ -209,6 +209,7 @@ void SimWorld::strike(const Fault& fault) {
         if (facts_.foreign.contains(id) || volume.token.uid.empty()) continue;
         const std::string lost = id;
         facts_.lost_volumes.insert(lost);
+        facts_.robbed.insert(volume.token.uid);
         for (const auto& [of, written] : facts_.rows)
           if (written.volume == lost && written.rows > 0) facts_.bereft.insert(volume.token.uid);
         cloud_.lose_volume(lost);

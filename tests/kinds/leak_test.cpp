@@ -103,3 +103,22 @@ TEST_CASE("a list that cannot be read makes no leaks and ends none") {
   world.run(Millis{120'000});
   CHECK(ids(*world.loop) == before);
 }
+
+// A Cinder backup brings the metadata back as well.
+TEST_CASE("where the volume in use is lost, others with its mark are named and stay, however many") {
+  LoopWorld world;
+  world.apply(kOrders);
+  world.run(Millis{60'000});
+  const CloudVolume used = world.cloud.volumes().begin()->second;
+  for (const char* id : {"copy-1", "copy-2"})
+    world.cloud.plant(CloudVolume{
+        .id = id, .name = used.name, .token = used.token, .status = CloudVolume::Status::available, .size_gib = 1});
+  world.cloud.lose_volume(used.id);
+  world.run(Millis{300'000});
+  CHECK(world.cloud.volumes().size() == 2);
+  const auto conditions = conditions_of(world.get("Volume", "orders-data")->status);
+  const Condition* ready = find_condition(conditions, "Ready");
+  REQUIRE(ready);
+  CHECK(ready->message ==
+        "volume " + used.id + " is gone from the cloud; not used and not touched, though they carry its mark: copy-1 copy-2");
+}

@@ -174,6 +174,15 @@ TEST_CASE("what nobody owns at the end is seen") {
   }
 }
 
+TEST_CASE("two volumes of one token are one too many, unless the one in use was taken away") {
+  Good world;
+  for (const char* id : {"v2", "v3"})
+    world.truth.volumes[id] = {id, "db-data", {kVolume, "data", 1}, CloudVolume::Status::available, 2, "", "", {}};
+  CHECK(world.broken() == "nothing-left");
+  world.facts.robbed.insert(kVolume);
+  CHECK(world.broken() == "");
+}
+
 TEST_CASE("an intent without an end and a spec that is lost are seen") {
   {
     Good world;
