@@ -98,7 +98,11 @@ class Builder final : public nlohmann::json_sax<json> {
     return add(std::move(value));
   }
   bool binary(json::binary_t&) override { return false; }
-  bool start_object(size_t) override { return open(Value::map()); }
+  bool start_object(size_t) override {
+    Value map = Value::map();
+    map.mutable_members().reserve(kMembers);
+    return open(std::move(map));
+  }
   bool start_array(size_t) override { return open(Value::list()); }
   bool end_array() override { return close(); }
   bool end_object() override { return no_duplicates(*stack_.back()) && close(); }
@@ -120,6 +124,7 @@ class Builder final : public nlohmann::json_sax<json> {
 
  private:
   static constexpr size_t kMessage = 200;
+  static constexpr size_t kMembers = 6;  // of most maps there are not more
 
   bool refuse(Code code, Position at, std::string message) {
     error_ = Error{code, place(at) + std::move(message)};

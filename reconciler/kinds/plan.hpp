@@ -88,6 +88,9 @@ Plan looked_at_again(Plan plan, const DriftJudge& drift);
 // The plan of any object. An unknown kind gives an empty plan.
 Plan plan_object(const Object& object, const World& world);
 
+// Adds lastTransitionTime (text) to a condition that has none, where to_value() would put it.
+void set_transition_time(Value& condition, Value since);
+
 // For the kinds. Conditions and the rest of a status are built in one place, so that every kind says things the same way.
 class StatusBuilder {
  public:

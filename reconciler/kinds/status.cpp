@@ -66,6 +66,12 @@ StatusBuilder& StatusBuilder::observed(int64_t generation) {
   return *this;
 }
 
+void set_transition_time(Value& condition, Value since) {
+  Value::Map& map = condition.mutable_members();
+  const bool last = !map.empty() && map.back().key == "observedGeneration";
+  map.insert(map.end() - (last ? 1 : 0), {"lastTransitionTime", std::move(since), {}});
+}
+
 Value StatusBuilder::build() {
   if (judge_ && judge_->drifted()) {
     drifted_ = condition("Drifted", "True", "Drift");
@@ -108,10 +114,7 @@ Value StatusBuilder::build() {
     for (const Value& old : before) {
       if (old["type"].text() != c->type) continue;
       const Value& since = old["lastTransitionTime"];
-      if (old["status"].text() == c->status && since.is_string()) {
-        Value::Map& map = value.mutable_members();
-        map.insert(map.end() - (generation_ != 0 ? 1 : 0), {"lastTransitionTime", since, {}});
-      }
+      if (old["status"].text() == c->status && since.is_string()) set_transition_time(value, since);
       break;
     }
     list.push_back(std::move(value));

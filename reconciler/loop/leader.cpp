@@ -63,8 +63,12 @@ bool Leader::take() {
   Txn txn;
   if (*owner) {
     // An embedded store has one process: an owner of an earlier boot is dead, and its lease need not be waited for.
+    if ((*owner)->modified == other_ && epoch == other_boot_) return false;
+    other_ = (*owner)->modified;
+    other_boot_ = epoch;
     Result<Value> value = parse_json((*owner)->value);
     if (!value || (*value)["boot"].text() == epoch) return false;
+    other_ = 0;
     txn.guards.push_back({Guard::What::modified_is, kOwnerKey, (*owner)->modified});
   } else {
     txn.guards.push_back({Guard::What::absent, kOwnerKey, 0});

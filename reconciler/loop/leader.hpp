@@ -45,6 +45,8 @@ class Leader {
   std::atomic<int64_t> kept_ms_{0};  // monotonic, before the renewal was sent
   std::atomic<bool> suspected_{false};
   Millis next_tick_{0};
+  Revision other_ = 0;  // the owner that was seen last, and is of this boot
+  std::string other_boot_;
 };
 
 }  // namespace trove

@@ -108,6 +108,7 @@ class Loop final : public PlanSource, public LoopStatus {
   void post(Input input);
   void reconcile(const Key& key);
   void write_status(const Object& object, Value status);
+  void note_turn(Txn& txn, const Object& object, Value& condition);
   void stage_drift_events(Txn& txn, const Key& key, const Value& before, const Value& after);
   void save_status(const Key& key, Txn txn);
   bool is_stored(const Key& key);  // its status, and its volumes'

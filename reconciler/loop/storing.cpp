@@ -9,6 +9,15 @@
 #include "specs/json.hpp"
 
 namespace trove {
+namespace {
+
+const Value* condition_among(const Value& conditions, std::string_view type) {
+  for (const Value& one : conditions.items())
+    if (one["type"].text() == type) return &one;
+  return nullptr;
+}
+
+}  // namespace
 
 Result<Revision> Loop::load() {
   std::lock_guard world_lock(world_mutex_);
@@ -190,34 +199,35 @@ void Loop::stage_drift_events(Txn& txn, const Key& key, const Value& before, con
       objects_.stage_event(txn, {world_.now, "Normal", key, "drift", "system", entry["path"].text() + ": over"});
 }
 
+// A condition that is new or has turned: since now, and told if people wait for it.
+void Loop::note_turn(Txn& txn, const Object& object, Value& condition) {
+  const std::string type = condition["type"].text(), is = condition["status"].text();
+  const Value* was = condition_among(object.resource.status["conditions"], type);
+  const bool same = was && (*was)["status"].text() == is;
+  if (same && (*was)["lastTransitionTime"].is_string()) return;  // has its time from the planner
+  set_transition_time(condition, format_time(world_.now));
+  const bool flipped = was ? !same : is == "True";
+  if (!flipped || !(type == "Ready" || (type == "Stalled" && is == "True"))) return;
+  const bool bad = (type == "Ready") != (is == "True");
+  const std::string& why = condition["message"].text();
+  objects_.stage_event(txn, {world_.now, bad ? "Warning" : "Normal", object.key(), "status", "system",
+                             type + " is " + is + " (" + condition["reason"].text() + ")" + (why.empty() ? "" : ": " + why)});
+}
+
+// Most passes change nothing: until that is known, nothing is copied or formatted.
 void Loop::write_status(const Object& object, Value status) {
   const Value& before = object.resource.status;
   Txn txn;
-  const std::vector<Condition> now = conditions_of(status);
   int64_t synced = before["syncedGeneration"].int_or(0);
-  if (const Condition* c = find_condition(now, "Synced"); c && c->status == "True" && c->observed_generation > synced) {
-    synced = c->observed_generation;
+  if (const Value* c = condition_among(status["conditions"], "Synced");
+      c && (*c)["status"].text() == "True" && (*c)["observedGeneration"].int_or(0) > synced) {
+    synced = (*c)["observedGeneration"].int_or(0);
     objects_.stage_done(txn, object.resource, synced);
   }
   if (synced > 0) status.set("syncedGeneration", synced);
   if (status == before) return;
-  const std::vector<Condition> old = conditions_of(before);
-  Value conditions = Value::list();
-  for (Condition c : now) {
-    const Condition* was = find_condition(old, c.type);
-    c.last_transition_time =
-        was && was->status == c.status && was->last_transition_time.set() ? was->last_transition_time : world_.now;
-    const bool flipped = was ? was->status != c.status : c.status == "True";
-    if (flipped && (c.type == "Ready" || (c.type == "Stalled" && c.status == "True"))) {
-      const bool bad = (c.type == "Ready") != (c.status == "True");
-      std::string message =
-          c.type + " is " + c.status + " (" + c.reason + ")" + (c.message.empty() ? "" : ": " + c.message);
-      objects_.stage_event(
-          txn, {world_.now, bad ? "Warning" : "Normal", object.key(), "status", "system", std::move(message)});
-    }
-    conditions.push_back(to_value(c));
-  }
-  status.set("conditions", std::move(conditions));
+  if (Value* conditions = status.find("conditions"))
+    for (Value& condition : conditions->mutable_items()) note_turn(txn, object, condition);
   if (status == before) return;
   stage_drift_events(txn, object.key(), before["drift"], status["drift"]);
   auto updated = std::make_shared<Object>(object);

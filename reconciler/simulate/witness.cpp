@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "reconciler/objects.hpp"
 #include "reconciler/secrets.hpp"
@@ -18,11 +19,20 @@ constexpr size_t kShownKept = 3;
 constexpr std::string_view kSyncedTrue = R"("type":"Synced","status":"True")";
 constexpr std::string_view kReadyTrue = R"("type":"Ready","status":"True")";
 
+// std::string::find stops at each quotation mark of a JSON text.
+const char* found_in(const char* text, size_t size, std::string_view what) {
+  return static_cast<const char*>(::memmem(text, size, what.data(), what.size()));
+}
+bool contains(const std::string& text, std::string_view what) { return found_in(text.data(), text.size(), what); }
+
 // The largest number that follows `label` anywhere in the text; 0 = none does.
 int64_t number_after(const std::string& text, std::string_view label) {
   int64_t largest = 0;
-  for (size_t at = text.find(label); at != std::string::npos; at = text.find(label, at + 1))
-    largest = std::max<int64_t>(largest, std::atoll(text.c_str() + at + label.size()));
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data(); (at = found_in(at, static_cast<size_t>(end - at), label));) {
+    at += label.size();
+    largest = std::max<int64_t>(largest, std::atoll(at));
+  }
   return largest;
 }
 
@@ -42,10 +52,10 @@ void Witness::committed(const Txn& txn, Revision revision) {
   bool by_person = false;
   for (const Op& op : txn.ops)
     if (op.key.starts_with("/history/"))
-      by_person = by_person || op.value.find("\"author\":\"user:") != std::string::npos;
+      by_person = by_person || contains(op.value, "\"author\":\"user:");
   for (const Op& op : txn.ops) {
     for (const std::string& secret : facts_.secrets)
-      if (op.value.find(secret) != std::string::npos) facts_.broken.push_back("a secret in clear text at " + op.key);
+      if (contains(op.value, secret)) facts_.broken.push_back("a secret in clear text at " + op.key);
     const bool put = op.kind == Op::Kind::put;
     if (std::optional<Key> key = Objects::key_of(op.key)) {
       const bool spec = op.key.starts_with("/spec/");
@@ -159,10 +169,10 @@ void Witness::put_status(const Key& key, const std::string& value) {
   }
   const Resource& resource = found->second;
   std::string& stored = facts_.statuses[key];
-  if ((stored.find(kReadyTrue) == std::string::npos) != (value.find(kReadyTrue) == std::string::npos))
+  if (contains(stored, kReadyTrue) != contains(value, kReadyTrue))
     ++facts_.flips[key];
   stored = value;
-  if (value.find("\"drift\":[{") != std::string::npos)
+  if (contains(value, "\"drift\":[{"))
     facts_.drifted.emplace(key, dump_json(facts_.status_of(resource)["drift"]));
   if (key.kind == "BackupSchedule") {
     const std::string ran = facts_.status_of(resource)["lastRun"].text();
@@ -172,7 +182,7 @@ void Witness::put_status(const Key& key, const std::string& value) {
   // Read in full only when it could claim too much: most statuses speak of what has long been in effect.
   auto unmet = facts_.unmet.find(resource.metadata.uid);
   const int64_t claimed = number_after(value, "\"observedGeneration\":");
-  const bool says_so = value.find(kSyncedTrue) != std::string::npos;
+  const bool says_so = contains(value, kSyncedTrue);
   if ((unmet == facts_.unmet.end() || !says_so) && claimed <= resource.metadata.generation) return;
   const Value status = facts_.status_of(resource);
   if (status.empty()) return;  // of another uid: ignored by every reader
