@@ -12,10 +12,15 @@ void Facts::look_at(const Truth& truth) {
   disks = &truth.disks;
 }
 
-Value Facts::status_of(const Resource& resource) const {
-  auto found = statuses.find(resource.key());
-  Value status = found == statuses.end() ? Value() : Objects::parse_status(found->second, resource.metadata.uid);
-  return status.is_map() ? std::move(status) : Value::map();
+const Value& Facts::status_of(const Resource& resource) const {
+  static const Value none = Value::map();
+  const Key key = resource.key();
+  auto found = statuses.find(key);
+  if (found == statuses.end()) return none;
+  Read& read = read_[key];
+  if (read.text != found->second || read.uid != resource.metadata.uid)
+    read = {found->second, resource.metadata.uid, Objects::parse_status(found->second, resource.metadata.uid)};
+  return read.status.is_map() ? read.status : none;
 }
 
 std::string text_of(const Server& server) {

@@ -36,7 +36,8 @@ struct Facts {
   const std::map<std::string, StoredObject>* objects = nullptr;
   const std::map<std::string, SimDisk>* disks = nullptr;
   void look_at(const Truth& truth);
-  Value status_of(const Resource& resource) const;
+  // An empty map when there is none. Valid until it is asked for again.
+  const Value& status_of(const Resource& resource) const;
 
   // The store: specs and statuses, and the bookkeeping of creates.
   std::map<Key, Resource> stored;              // without their statuses
@@ -62,6 +63,13 @@ struct Facts {
   // Generations that the truth has not been seen to match yet, by uid; a status may claim none of them.
   std::map<std::string, std::map<int64_t, std::shared_ptr<const Object>>> unmet;
   std::vector<std::string> broken;  // what a single commit broke, in words
+
+ private:
+  struct Read {
+    std::string text, uid;
+    Value status;
+  };
+  mutable std::map<Key, Read> read_;  // statuses are looked at far more often than they change
 };
 
 std::string text_of(const Server& server);

@@ -99,7 +99,7 @@ std::string told_remembered(const Facts& facts) {
   for (const auto& [key, resource] : facts.stored) {
     auto disk = disks.find(resource.metadata.uid);
     if (disk == disks.end() || disk->second->parameters.empty()) continue;
-    const Value status = facts.status_of(resource);
+    const Value& status = facts.status_of(resource);
     for (const auto& [name, value] : disk->second->parameters)
       if (!status["appliedParameters"].find(name))
         return to_string(key) + " runs with " + name + " = " + value + ", and its status does not know it was told";

@@ -184,7 +184,7 @@ void Witness::put_status(const Key& key, const std::string& value) {
   const int64_t claimed = number_after(value, "\"observedGeneration\":");
   const bool says_so = contains(value, kSyncedTrue);
   if ((unmet == facts_.unmet.end() || !says_so) && claimed <= resource.metadata.generation) return;
-  const Value status = facts_.status_of(resource);
+  const Value& status = facts_.status_of(resource);
   if (status.empty()) return;  // of another uid: ignored by every reader
   const int64_t observed = status["observedGeneration"].int_or(0);
   if (observed > resource.metadata.generation)
@@ -243,7 +243,7 @@ void Witness::consent(const Resource& resource, bool by_person) {
       if (of.first == instance->second.metadata.uid) volumes.insert(written.volume);
     for (const auto& [id, server] : *facts_.servers)
       if (server.token.uid == instance->second.metadata.uid) volumes.insert(server.volume_id);
-    const Value status = facts_.status_of(instance->second);
+    const Value& status = facts_.status_of(instance->second);
     for (const Value& member : status["members"].items()) volumes.insert(member["volume"].text());
     std::erase_if(facts_.rows, [&](const auto& entry) {
       return volumes.contains(entry.second.volume) && entry.first.second == spec.name;
