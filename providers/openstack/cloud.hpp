@@ -85,6 +85,7 @@ class Openstack final : public OpenStackCloud {
   }
 
   // observe.cpp
+  struct Troubles;
   struct Seen;
   // What one list held when it was last read, and what changed since.
   template <class T>
@@ -97,7 +98,10 @@ class Openstack final : public OpenStackCloud {
   // Reads the list, whole or what changed (`changes`: the parameter's beginning; "" = cannot), through `take`, which
   // adds one item to `things` or says no.
   template <class T, class Take>
-  void refresh(Kept<T>& kept, List list, const std::string& changes, bool full, Seen& seen, Take take);
+  void refresh(Kept<T>& kept, List list, const std::string& changes, bool full, Troubles& troubles, Take take);
+  void read_servers(bool full, Troubles& troubles);
+  void read_volumes(bool full, Troubles& troubles);
+  void read_network(bool access_changed, Troubles& troubles);
   void look_for(const Sought& wanted, Seen& seen);
   static std::string sought_path(const Sought& wanted);
   static void join(Inventory& inventory);

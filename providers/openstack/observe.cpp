@@ -1,5 +1,6 @@
 // Reading: whole lists in bulk, and a look at each thing that was asked for by name.
 #include <algorithm>
+#include <future>
 #include "providers/openstack/cloud.hpp"
 
 namespace trove::openstack {
@@ -31,15 +32,20 @@ constexpr const char* kPortFields =
 
 }  // namespace
 
+// Each once, in the order of asking: they become part of conditions, which must not change without a reason.
+struct Openstack::Troubles {
+  std::vector<std::string> texts;
+  void add(const std::string& text) {
+    if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(text);
+  }
+  void add(const Failure& failure) { add(failure.error.message); }
+};
+
 struct Openstack::Seen {
   Inventory inventory;
   std::vector<PortSeen> ports;
-  // Each trouble once, in the order of asking: it becomes part of conditions, which must not change without a reason.
-  std::vector<std::string> troubles;
-  void trouble(const Failure& failure) {
-    if (std::find(troubles.begin(), troubles.end(), failure.error.message) == troubles.end())
-      troubles.push_back(failure.error.message);
-  }
+  Troubles troubles;
+  void trouble(const Failure& failure) { troubles.add(failure); }
 };
 
 std::string Openstack::sought_path(const Sought& wanted) {
@@ -120,39 +126,31 @@ void Openstack::look_for(const Sought& wanted, Seen& seen) {
 }
 
 template <class T, class Take>
-void Openstack::refresh(Kept<T>& kept, List list, const std::string& changes, bool full, Seen& seen, Take take) {
+void Openstack::refresh(Kept<T>& kept, List list, const std::string& changes, bool full, Troubles& troubles,
+                        Take take) {
   const Millis now = clock_.monotonic();
   full = full || !kept.whole || changes.empty() || !kept.since.set() || now - kept.full_at >= options_.full_period;
   kept.whole = false;
-  if (auto asked = ready(list.service); !asked) return seen.trouble(asked.error());
+  if (auto asked = ready(list.service); !asked) return troubles.add(asked.error());
   // The cloud's clock and its databases' may differ, and a change may be stamped before it can be seen.
   if (!full)
     list.query += (list.query.empty() ? "" : "&") + changes + http::percent_encode(format_time(kept.since - kOverlap));
   Time said;
   auto listed = list_all(session_, list, &said);
-  if (!listed) return seen.trouble(listed.error());
+  if (!listed) return troubles.add(listed.error());
   std::map<std::string, T> things;
   if (!full) things = kept.things;
   for (const Value& json : *listed)
     if (!take(json, things))
-      return seen.trouble(refused(list.service, Code::unavailable, list.key + ": an item cannot be understood"));
+      return troubles.add(refused(list.service, Code::unavailable, list.key + ": an item cannot be understood"));
   kept.things = std::move(things);
   kept.whole = true;
   kept.since = Time{said.ms / 1000 * 1000};
   if (full) kept.full_at = now;
 }
 
-Inventory Openstack::observe(const std::vector<Sought>& sought) {
-  std::lock_guard observing(observing_);
-  Seen seen;
-  Inventory& inventory = seen.inventory;
-  inventory.as_of = clock_.wall();
-  const uint64_t performed = performed_, access = access_performed_;
-  const bool touched = performed != performed_before_;
-  // Lists of changes do not tell what is gone.
-  const bool full = touched || in_flight_ || !sought.empty();
-
-  refresh(servers_, {Service::compute, "/servers/detail", "servers", ""}, "changes-since=", full, seen,
+void Openstack::read_servers(bool full, Troubles& troubles) {
+  refresh(servers_, {Service::compute, "/servers/detail", "servers", ""}, "changes-since=", full, troubles,
           [&](const Value& json, auto& things) {
             auto server = server_of(json);
             if (!server) return false;
@@ -167,24 +165,31 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
             things[server->id] = std::move(*server);
             return true;
           });
+}
+
+void Openstack::read_volumes(bool full, Troubles& troubles) {
   refresh(volumes_, {Service::volume, "/volumes/detail", "volumes", ""},
-          capabilities().volume_changes ? "updated_at=gt%3A" : "", full, seen, [](const Value& json, auto& things) {
+          capabilities().volume_changes ? "updated_at=gt%3A" : "", full, troubles, [](const Value& json, auto& things) {
             auto volume = volume_of(json);
             if (volume) things[volume->id] = std::move(*volume);
             return volume.has_value();
           });
+}
+
+// Who may come in is a part of what a port is; it changes by what we do, and seldom otherwise.
+void Openstack::read_network(bool access_changed, Troubles& troubles) {
   // Neutron has changed_since, and refuses it: "invalid attribute for filtering" (Zed).
-  refresh(ports_, {Service::network, "/ports", "ports", kPortFields}, "", true, seen,
+  refresh(ports_, {Service::network, "/ports", "ports", kPortFields}, "", true, troubles,
           [](const Value& json, auto& things) {
             auto port = port_of(json);
             if (port) things[port->port.id] = std::move(*port);
             return port.has_value();
           });
   const auto due = [&](const auto& kept) {
-    return access != access_before_ || !kept.whole || clock_.monotonic() - kept.full_at >= options_.full_period;
+    return access_changed || !kept.whole || clock_.monotonic() - kept.full_at >= options_.full_period;
   };
   if (due(groups_))
-    refresh(groups_, {Service::network, "/security-groups", "security_groups", ""}, "", true, seen,
+    refresh(groups_, {Service::network, "/security-groups", "security_groups", ""}, "", true, troubles,
             [](const Value& json, auto& things) {
               auto group = group_of(json);
               if (group) things[group->id] = std::move(*group);
@@ -193,20 +198,41 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
   if (options_.external_network.empty())
     floatings_.whole = true;  // none is made; what somebody made without us is no business of ours
   else if (due(floatings_))
-    refresh(floatings_, {Service::network, "/floatingips", "floatingips", ""}, "", true, seen,
+    refresh(floatings_, {Service::network, "/floatingips", "floatingips", ""}, "", true, troubles,
             [](const Value& json, auto& things) {
               auto floating = floating_of(json);
               if (floating) things[floating->id] = std::move(*floating);
               return floating.has_value();
             });
+}
+
+Inventory Openstack::observe(const std::vector<Sought>& sought) {
+  std::lock_guard observing(observing_);
+  Seen seen;
+  Inventory& inventory = seen.inventory;
+  inventory.as_of = clock_.wall();
+  const uint64_t performed = performed_, access = access_performed_;
+  const bool touched = performed != performed_before_;
+  // Lists of changes do not tell what is gone.
+  const bool full = touched || in_flight_ || !sought.empty();
+
+  // Each service's lists by a thread of their own: a look takes as long as the slowest of them, not as all together.
+  Troubles of_servers, of_volumes, of_network;
+  auto servers = std::async(std::launch::async, [&] { read_servers(full, of_servers); });
+  auto volumes = std::async(std::launch::async, [&] { read_volumes(full, of_volumes); });
+  auto network = std::async(std::launch::async, [&] { read_network(access != access_before_, of_network); });
+  Troubles of_others;
   // Guests write objects without our knowing.
-  read_objects([&](const Failure& failure) { seen.trouble(failure); });
+  read_objects([&](const Failure& failure) { of_others.add(failure); });
   if (auto known = flavors())
     for (FlavorSeen& flavor : *known) inventory.flavors.push_back(std::move(flavor.flavor));
   else
-    seen.trouble(known.error());
+    of_others.add(known.error());
   read_limits(touched);
+  servers.get(), volumes.get(), network.get();
   inventory.limits = limits_;
+  for (const Troubles* some : {&of_servers, &of_volumes, &of_network, &of_others})
+    for (const std::string& text : some->texts) seen.troubles.add(text);
   performed_before_ = performed;
   access_before_ = access;
 
@@ -231,7 +257,7 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
   join_addresses(inventory);
   join(inventory);
   in_flight_ = moves(inventory);
-  for (const std::string& trouble : seen.troubles)
+  for (const std::string& trouble : seen.troubles.texts)
     inventory.trouble += (inventory.trouble.empty() ? "" : "; ") + trouble;
   return std::move(inventory);
 }

@@ -153,9 +153,11 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
     owned.spec = Value::map({{"size", want.volume_gib}, {"deletionPolicy", policy}});
     if (!want.volume_type.empty()) owned.spec.set("type", want.volume_type);
     if (!want.zone.empty()) owned.spec.set("availabilityZone", want.zone);
-    port_meanwhile(ladder);
-    return ladder.act({CreateObject{std::move(owned)}, {}, Change::none}, "CreatingVolume",
-                      "volume " + key.name + " of " + std::to_string(want.volume_gib) + " GiB");
+    // Its object first: then Cinder is asked for the volume while Neutron makes the port.
+    Plan plan = ladder.act({CreateObject{std::move(owned)}, {}, Change::none}, "CreatingVolume",
+                           "volume " + key.name + " of " + std::to_string(want.volume_gib) + " GiB");
+    if (world.port_of(object.meta().uid).is_absent()) plan.actions.push_back(create_port(ladder));
+    return plan;
   }
   if (volume->deleting()) return ladder.wait("WaitingForDependency", "volume " + key.name + " is being deleted");
   if (inlined && !owned_by(*volume, object)) {

@@ -176,6 +176,7 @@ class Loop final : public PlanSource, public LoopStatus {
   Millis next_observation_{0};
   Millis looked_{0};      // when the look began whose inventory we have
   Millis look_again_{0};  // the busy period as it has grown
+  Millis moved_{0};       // monotonic: when a look last showed something new of ours
   std::set<std::string> called_;  // servers that were not yet seen to run when their guests called
   Millis next_sweep_{0};
   Millis next_save_{0};

@@ -295,7 +295,7 @@ TEST_CASE("a guest's first call has the cloud looked at, however seldom that has
   // How long until the loop knows that the server runs, counted from the moment that the guest could call.
   const auto known_after = [](bool calls) {
     LoopWorld world;
-    world.cloud.options().server_build = Millis{45'000};
+    world.cloud.options().server_build = Millis{47'000};
     world.guests_answer = calls;
     world.apply(kShop);
     do world.run(Millis{50});

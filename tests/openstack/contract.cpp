@@ -32,10 +32,11 @@ struct Real {
     cloud = open();
     uid = new_uid(rng);
   }
-  std::unique_ptr<OpenStackCloud> open(Millis full_period = Millis{60'000}) {
+  std::unique_ptr<OpenStackCloud> open(Millis full_period = Millis{60'000}, const std::string& external = "") {
     auto made = open_openstack_cloud(Options{.config = config,
                                              .network = setting("TROVE_NETWORK", "rig-net"),
                                              .images = {{"", setting("TROVE_IMAGE", "empty")}},
+                                             .external_network = external,
                                              .container = "trove-contract",
                                              .object_key = Secret("a key for tests only"),
                                              .guest_endpoint =
@@ -355,6 +356,68 @@ TEST_CASE("what this cloud can do is known after the first observation") {
   (void)real.cloud->observe();
   std::cout << "requests of one observation: " << real.cloud->report().requests - before << "\n";
   CHECK(real.cloud->report().requests - before <= 6);
+  // Nova's and Cinder's quotas: what a plan says does not fit.
+  REQUIRE(seen.limits.instances.has_value());
+  REQUIRE(seen.limits.ram_mib.has_value());
+  REQUIRE(seen.limits.volumes.has_value());
+  REQUIRE(seen.limits.gigabytes.has_value());
+  std::cout << "volumes " << seen.limits.volumes->used << " of " << seen.limits.volumes->most << "\n";
+  const Token token = real.token("data");
+  const Outcome volume = real.must(CreateVolume{token, "p", "orders-db-data", 1, ""});
+  real.until([&](const Inventory& i) {
+    const auto* made = Real::find(i.volumes, volume.id);
+    return made && made->status == CloudVolume::Status::available;
+  });
+  const Inventory later = real.open()->observe();  // the first one reads them once in a while only
+  REQUIRE(later.limits.volumes.has_value());
+  CHECK(later.limits.volumes->used > seen.limits.volumes->used);
+  CHECK(later.limits.gigabytes->used > seen.limits.gigabytes->used);
+  real.must(DeleteVolume{token, volume.id});
+  real.until([&](const Inventory& i) { return !Real::find(i.volumes, volume.id); });
+}
+
+// Needs a network for floating IPs with a router to the other one; the rig has rig-ext, another cloud names its own.
+TEST_CASE("a public address comes, stays with its port, and goes") {
+  const std::string external = setting("TROVE_EXTERNAL_NETWORK", "rig-ext");
+  Real real;
+  auto transport = make_transport("");
+  Session session(real.config, *transport, real.clock, real.rng);
+  auto there = list_all(session, {Service::network, "/networks", "networks", "name=" + external});
+  REQUIRE(there.has_value());
+  if (there->empty()) {
+    WARN("no network " << external << ": floating IPs are not tried");
+    return;
+  }
+  real.cloud = real.open(Millis{60'000}, external);
+  const auto public_of = [&](const std::string& id) {
+    const Inventory seen = real.cloud->observe();
+    INFO(seen.trouble);
+    REQUIRE(seen.ports_known);
+    const Port* port = Real::find(seen.ports, id);
+    return port ? port->public_address : "(no port)";
+  };
+  const Token token = real.token("port-0");
+  const std::string id = real.must(CreatePort{token, "p", "orders-db-0", {"10.0.0.0/8"}, true}).id;
+  const std::string address = public_of(id);
+  CHECK(address.find('.') != std::string::npos);
+  // Said again, as after an answer that was lost: no second one.
+  CHECK(real.must(CreatePort{token, "p", "orders-db-0", {"10.0.0.0/8"}, true}).id == id);
+  real.must(UpdatePort{token, id, {"192.0.2.0/24"}, true});
+  CHECK(public_of(id) == address);
+  const auto ours = [&] {
+    auto all = list_all(session, {Service::network, "/floatingips", "floatingips", ""});
+    REQUIRE(all.has_value());
+    return std::count_if(all->begin(), all->end(),
+                         [&](const Value& one) { return one["description"].text() == to_string(token); });
+  };
+  CHECK(ours() == 1);
+  real.must(UpdatePort{token, id, {"192.0.2.0/24"}, false});
+  CHECK(public_of(id).empty());
+  CHECK(ours() == 0);
+  real.must(UpdatePort{token, id, {"192.0.2.0/24"}, true});
+  CHECK(ours() == 1);
+  real.must(DeletePort{token, id});
+  CHECK(ours() == 0);
 }
 
 TEST_CASE("at rest only changes are read, and what others did is seen") {

@@ -179,6 +179,21 @@ def network(admin, name, owner_id, prefix, shared, flat):
     return made
 
 
+def outside(admin, owner_id, shared):
+    """rig-ext, where floating IPs come from. No agent routes anything; Neutron's own record is all that is asked for."""
+    body = {'router:external': True, 'provider:network_type': 'local'}
+    made = admin.ensure(':9696/v2.0/networks', 'network', 'rig-ext', body)
+    if not made['subnets']:
+        admin.send('POST', ':9696/v2.0/subnets', {'subnet': {
+            'network_id': made['id'], 'name': 'rig-ext-v4', 'ip_version': 4, 'cidr': '203.0.113.0/24', 'enable_dhcp': False}})
+    router = admin.ensure(':9696/v2.0/routers', 'router', 'rig-router', {
+        'tenant_id': owner_id, 'external_gateway_info': {'network_id': made['id']}})
+    where = ':9696/v2.0/ports?device_owner=network:router_interface&device_id=' + router['id']
+    if not admin.get(where)['ports']:
+        subnet = admin.get(':9696/v2.0/subnets?network_id=' + shared['id'])['subnets'][0]['id']
+        admin.send('PUT', ':9696/v2.0/routers/%s/add_router_interface' % router['id'], {'subnet_id': subnet})
+
+
 def resources(args):
     qemu = args.hypervisor == 'qemu'
     admin = Api(args.host, 'admin', 'admin')
@@ -199,6 +214,8 @@ def resources(args):
     # A fixed MAC address is the right of a network's owner: the shared one belongs to the control plane's project.
     first, second = NET_PREFIX.split('.')
     shared = network(admin, 'rig-net', project['databases'], NET_PREFIX, True, qemu)
+    if not qemu:  # there the host itself has the network's first address
+        outside(admin, project['databases'], shared)
     network(admin, 'demo-net', project['demo'], '%s.%d' % (first, int(second) + 1), False, False)
     cinder = ':8776/v3/' + admin.project_id
     admin.ensure(cinder + '/types', 'volume_type', 'standard', {'extra_specs': {'volume_backend_name': 'rig'}})
