@@ -115,7 +115,10 @@ void SimWorld::watch_opened(const std::string& port, const std::string& uid, con
   Value seen = Value::list();
   for (const std::string& cidr : before) seen.push_back(cidr);
   const bool in_sync = facts_.status_of(*resource)["inSync"]["/access/allowedCidrs"] == seen;
-  if (!in_sync || database_instance_spec(resource->spec).drift_at("/access/allowedCidrs") == Drift::correct) return;
+  // What was wished for since is still to come, whatever somebody did meanwhile.
+  DatabaseInstanceSpec spec = database_instance_spec(resource->spec);
+  std::sort(spec.allowed_cidrs.begin(), spec.allowed_cidrs.end());
+  if (!in_sync || spec.allowed_cidrs != before || spec.drift_at("/access/allowedCidrs") == Drift::correct) return;
   at(clock_.monotonic() + kLeftAlone, [this, owner, port, generation = resource->metadata.generation] {
     const Resource* now = owner();
     const auto there = cloud_.ports().find(port);
