@@ -22,11 +22,6 @@ std::string plan_key(const std::string& project, const std::string& id, size_t p
   return "/plan/" + project + "/" + id + "/" + number;
 }
 
-bool is_plan_id(std::string_view text) {
-  return text.starts_with("pl-") && text.size() == 11 &&
-         text.find_first_not_of("0123456789abcdef", 3) == std::string_view::npos;
-}
-
 Value keys_to_value(const std::vector<Key>& keys) {
   Value out = Value::list();
   for (const Key& key : keys) out.push_back(Value::map({{"kind", key.kind}, {"name", key.name}}));
@@ -178,6 +173,11 @@ std::string first_of(const Findings& findings) {
 }
 
 }  // namespace
+
+bool is_plan_id(std::string_view text) {
+  return text.starts_with("pl-") && text.size() == 11 &&
+         text.find_first_not_of("0123456789abcdef", 3) == std::string_view::npos;
+}
 
 // The plan of what `ahead` would store. Called under the Applier's mutex.
 Attempt<Value> PlanBook::plan_ahead(const std::string& project, const ApplyResult& ahead) {
@@ -370,11 +370,13 @@ Attempt<std::string> PlanBook::differs(const std::string& id, const Proposal& no
   return first_of(findings);
 }
 
-Attempt<std::optional<ApplyResult>> PlanBook::settle(const ApplyOrder& order) {
+Attempt<std::optional<ApplyResult>> PlanBook::settle(const ApplyOrder& order, Ahead& ahead) {
   bool more = false;
-  auto done = applier_.apply(order, [&](const ApplyResult& ahead) -> Attempt<void> {
-    more = std::any_of(ahead.items.begin(), ahead.items.end(),
-                       [](const Applied& item) { return item.what != Applied::What::unchanged; }) ||
+  auto done = applier_.apply(order, [&](const ApplyResult& result) -> Attempt<void> {
+    ahead.changes.clear();
+    for (const Applied& item : result.items) ahead.changes.push_back(item.what != Applied::What::unchanged);
+    ahead.leaving = result.leaving;
+    more = std::find(ahead.changes.begin(), ahead.changes.end(), true) != ahead.changes.end() ||
            std::any_of(ahead.leaving.begin(), ahead.leaving.end(),
                        [](const Applied& item) { return item.what != Applied::What::kept; });
     if (more) return refuse(409, "CONFLICT", "it would change objects");

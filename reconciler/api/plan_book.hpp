@@ -9,6 +9,8 @@
 
 namespace trove {
 
+bool is_plan_id(std::string_view text);  // "pl-7f3a21c0"
+
 class PlanBook {
  public:
   PlanBook(Objects& objects, Applier& applier, const Sealer& sealer, Rng& rng, const Clock& clock, PlanSource& plans)
@@ -38,8 +40,14 @@ class PlanBook {
   Attempt<std::string> differs(const std::string& id, const Proposal& now);
 
   // Applies what changes no object: who owns a field, and from which file and line, is all that may. nullopt: it would
-  // change more, and nothing was done.
-  Attempt<std::optional<ApplyResult>> settle(const ApplyOrder& order);
+  // change more, and nothing was done. `ahead`: what would be done, either way.
+  struct Ahead {
+    std::vector<bool> changes;  // of each source
+    std::vector<Applied> leaving;
+  };
+  Attempt<std::optional<ApplyResult>> settle(const ApplyOrder& order, Ahead& ahead);
+  // Of the store: while it is the same, nothing moved.
+  Revision revision() { return objects_.store().revision(); }
 
  private:
   Attempt<Value> plan_ahead(const std::string& project, const ApplyResult& ahead);
