@@ -18,6 +18,21 @@ std::string instance(const std::string& name, bool root = false) {
 struct Approvals : Bed {
   Approvals() { real_road = true; }
 
+  // One group, whose creation waits.
+  void begin() {
+    remote.write("g.yaml", group("g"));
+    remote.commit();
+    source(kManual);
+    gitops->step();
+  }
+  // The group is stored, and its next version waits.
+  void go_on() {
+    begin();
+    approve(plan());
+    remote.write("g.yaml", group("g", 60));
+    remote.commit();
+    later();
+  }
   std::string plan() { return status()["plan"]["id"].text(); }
   bool there(const std::string& kind, const std::string& name) {
     auto found = objects.get({"shop", kind, name});
@@ -114,10 +129,7 @@ TEST_CASE("a commit waits for an approval, and the approval applies exactly that
 
 TEST_CASE("a new commit makes a new plan, and the old one is worth nothing") {
   Approvals bed;
-  bed.remote.write("g.yaml", group("g"));
-  bed.remote.commit();
-  bed.source(kManual);
-  bed.gitops->step();
+  bed.begin();
   const std::string first = bed.plan();
   CHECK(bed.approve(first).find("applied: ") == 0);
   bed.remote.write("g.yaml", group("g", 60));
@@ -149,14 +161,7 @@ TEST_CASE("a new commit makes a new plan, and the old one is worth nothing") {
 
 TEST_CASE("when an object moves, the plan that waits is made anew, and says why") {
   Approvals bed;
-  bed.remote.write("g.yaml", group("g"));
-  bed.remote.commit();
-  bed.source(kManual);
-  bed.gitops->step();
-  bed.approve(bed.plan());
-  bed.remote.write("g.yaml", group("g", 60));
-  bed.remote.commit();
-  bed.later();
+  bed.go_on();
   const std::string first = bed.plan();
 
   // Approved before anybody noticed.
@@ -183,10 +188,7 @@ TEST_CASE("when an object moves, the plan that waits is made anew, and says why"
 TEST_CASE("what the cloud says is a part of the plan that waits") {
   Approvals bed;
   bed.planner.facts = Value::map({{"databaseinstance/orders server", "ACTIVE db.small"}});
-  bed.remote.write("g.yaml", group("g"));
-  bed.remote.commit();
-  bed.source(kManual);
-  bed.gitops->step();
+  bed.begin();
   const std::string first = bed.plan();
   bed.planner.facts = Value::map({{"databaseinstance/orders server", "SHUTOFF db.small"}});
   CHECK(bed.approve(first).find("refused: it no longer holds: databaseinstance/orders server: was ACTIVE") == 0);
@@ -204,10 +206,7 @@ TEST_CASE("what the cloud says is a part of the plan that waits") {
 
 TEST_CASE("a commit that changes no object needs no approval") {
   Approvals bed;
-  bed.remote.write("g.yaml", group("g"));
-  bed.remote.commit();
-  bed.source(kManual);
-  bed.gitops->step();
+  bed.begin();
   bed.approve(bed.plan());
   bed.remote.write("g.yaml", "# why so many\n" + group("g"));
   bed.remote.write("README.md", "text\n");
@@ -407,10 +406,7 @@ TEST_CASE("a plan is worth nothing once the GitSource says something else") {
 
 TEST_CASE("a plan that is kept no longer is made anew") {
   Approvals bed;
-  bed.remote.write("g.yaml", group("g"));
-  bed.remote.commit();
-  bed.source(kManual);
-  bed.gitops->step();
+  bed.begin();
   const std::string first = bed.plan();
   REQUIRE(bed.plans.drop("shop", first));  // as its lease does after a week
   CHECK(bed.approve(first).find("refused: it no longer holds: there is no plan " + first) == 0);
@@ -424,10 +420,7 @@ TEST_CASE("a plan that is kept no longer is made anew") {
 
 TEST_CASE("nobody but its GitSource carries out the plan of a GitSource") {
   Approvals bed;
-  bed.remote.write("g.yaml", group("g"));
-  bed.remote.commit();
-  bed.source(kManual);
-  bed.gitops->step();
+  bed.begin();
   const std::string id = bed.plan();
   const auto refused = bed.plans.carry_out("shop", id, "user:kim");
   REQUIRE_FALSE(refused);
