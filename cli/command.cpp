@@ -52,6 +52,7 @@ const Flag kSchedule{"schedule", 0, "TEXT", "one run of exactly these faults: 'c
 const Flag kTrace{"trace", 0, "", "one run, with everything that happens in it"};
 const Flag kJsonOutput{"output", 'o', "FORMAT", "json", Expect::choice, {"json"}};
 const Flag kAllProjects{"all-projects", 'A', "", "of every project that the token may see"};
+const Flag kApprove{.name = "approve", .value = "PLAN", .doc = "carry out this plan, which waits; see git plan"};
 const Flag kGitConfirm{.name = "confirm", .value = "KIND/NAME",
                     .doc = "this object may go, with its data; or a commit: follow the branch back to it; may be repeated",
                     .expect = Expect::object, .repeat = true};
@@ -184,12 +185,18 @@ std::vector<Command> make() {
   all.push_back({.name = "git status", .group = git, .words = "[NAME]",
                  .summary = "What each GitSource has applied, and what is wrong with which file",
                  .flags = with_server({kNoHeaders, kDataOutput}), .expect = Expect::git_source, .run = run_git_status});
+  all.push_back({.name = "git plan", .group = git, .words = "NAME",
+                 .summary = "The plan of a commit that waits for an approval",
+                 .details =
+                     "For a GitSource with approval: Manual. Exit status 8: no plan waits. -o markdown is for merge requests.",
+                 .flags = with_server({kExitCode, kPlanOutput}), .expect = Expect::git_source, .run = run_git_plan});
   all.push_back({.name = "git sync", .group = git, .words = "NAME", .summary = "Fetch and apply now",
                  .details =
                      "With --wait: exit status 0 when all of it is applied, 8 when somebody has to act, 10 when it will be\n"
-                     "tried again.\n\n"
-                     "  trovectl git sync shop-prod --wait\n  trovectl git sync shop-prod --confirm database/old",
-                 .flags = with_server({kGitConfirm, kWait, kTimeout}), .expect = Expect::git_source, .run = run_git_sync});
+                     "tried again. With --approve --wait: 6 when the plan was not carried out.\n\n"
+                     "  trovectl git sync shop-prod --wait\n  trovectl git sync shop-prod --confirm database/old\n"
+                     "  trovectl git sync shop-prod --approve pl-7f3a21c0 --wait",
+                 .flags = with_server({kApprove, kGitConfirm, kWait, kTimeout}), .expect = Expect::git_source, .run = run_git_sync});
   all.push_back({.name = "git verify", .group = git, .words = "NAME",
                  .summary = "Who signed the newest commit; exit status 9 when it is not good",
                  .flags = with_server({}), .expect = Expect::git_source, .run = run_git_verify});

@@ -57,6 +57,7 @@ Try<int> run_leaks(Context&);
 Try<int> run_drift(Context&);
 Try<int> run_explain(Context&);
 Try<int> run_get(Context&);
+Try<int> run_git_plan(Context&);
 Try<int> run_git_status(Context&);
 Try<int> run_git_sync(Context&);
 Try<int> run_git_verify(Context&);

@@ -1,9 +1,9 @@
-// git status, git sync, git verify: what a GitSource has applied, and asking it to look again.
+// git status, git plan, git sync, git verify: what a GitSource has applied, what waits, and asking it to look again.
 #include "cli/api.hpp"
 #include "cli/command.hpp"
+#include "cli/commands/plan.hpp"
 #include "cli/names.hpp"
 #include "cli/output/columns.hpp"
-#include "cli/output/data.hpp"
 #include "cli/output/table.hpp"
 #include "cli/waiting.hpp"
 #include "specs/problem.hpp"
@@ -47,6 +47,22 @@ class Sheet {
   Context& context_;
 };
 
+std::string approve_command(const Value& object) {
+  return "trovectl git sync " + text_at(object, "metadata.name") + " --approve " + text_at(object, "status.plan.id");
+}
+
+void print_waiting(Sheet& sheet, const Value& object) {
+  const Value& plan = object.at_path("status.plan");
+  if (!plan.is_map()) return;
+  const auto count = [&](const char* what) { return std::to_string(plan[what].int_or(0)) + " to " + what; };
+  sheet.line("waits", printable(plan["id"].text(), 40) + " of " + printable(short_commit(plan["commit"].text()), 80) + ": " +
+                          count("create") + ", " + count("configure") + ", " + count("delete") +
+                          "; look: trovectl git plan " + text_at(object, "metadata.name") +
+                          "; approve: " + approve_command(object));
+  for (const Value& text : plan["interrupts"].items()) sheet.line("interrupts", printable(text.text(), 300));
+  if (const std::string why = printable(plan["replaces"].text(), 600); !why.empty()) sheet.line("because", why);
+}
+
 void print_source(Context& context, const Value& object, const Value* state) {
   const Value& status = object["status"];
   Sheet sheet(context);
@@ -81,6 +97,7 @@ void print_source(Context& context, const Value& object, const Value* state) {
   }
   if (const int64_t all = status["brokenFiles"].int_or(0); all > static_cast<int64_t>(broken.size()))
     sheet.line("broken", "and " + std::to_string(all - static_cast<int64_t>(broken.size())) + " more files");
+  print_waiting(sheet, object);
   for (const Value& object_name : status["unconfirmed"].items())
     sheet.line("stays", printable(object_name.text()) + " until confirmed: trovectl git sync " +
                             text_at(object, "metadata.name") + " --confirm " + printable(object_name.text()));
@@ -135,6 +152,31 @@ Try<int> run_git_status(Context& context) {
   return kOk;
 }
 
+Try<int> run_git_plan(Context& context) {
+  auto output = plan_output_of(context);
+  if (!output) return tl::unexpected(output.error());
+  auto name = source_named(context.args.words);
+  if (!name) return tl::unexpected(name.error());
+  auto api = context.api();
+  if (!api) return tl::unexpected(api.error());
+  auto object = (*api)->get(git_source(), *name);
+  if (!object) return tl::unexpected(object.error());
+  const Value& waiting = object->at_path("status.plan");
+  if (!waiting.is_map())
+    return failed(kStalled, "no plan of gitsource/" + printable(*name) + " waits for an approval",
+                  object->at_path("spec.approval").text() == "Manual"
+                      ? "trovectl git status " + printable(*name)
+                      : "what is in Git is applied at once; see trovectl explain git.spec.approval");
+  auto plan = (*api)->kept_plan(waiting["id"].text());
+  if (!plan) return tl::unexpected(plan.error());
+  PlanView view;
+  view.style = Style(context.colour(context.out_tty));
+  view.from = "made " + printable((*plan)["createdAt"].text()) + " of " +
+              printable(short_commit(waiting["commit"].text()), 80) + " by gitsource/" + printable(*name);
+  view.carry_out = approve_command(*object);
+  return show_plan(context, *output, view, *plan);
+}
+
 Try<int> run_git_sync(Context& context) {
   auto name = source_named(context.args.words);
   if (!name) return tl::unexpected(name.error());
@@ -153,7 +195,13 @@ Try<int> run_git_sync(Context& context) {
     confirm.push_back(to_string(*target));
   }
   const std::string shown = "gitsource/" + printable(*name);
-  auto before = (*api)->git_sync(*name, Value::map({{"confirm", std::move(confirm)}}));
+  const std::string approve = context.args.get("approve");
+  if (!approve.empty() && !confirm.empty())
+    return usage_error("--confirm changes the plan, so that it cannot be approved at the same time",
+                       "confirm first, then look at the new plan: trovectl git plan " + printable(*name));
+  Value body = Value::map({{"confirm", std::move(confirm)}});
+  if (!approve.empty()) body.set("approve", approve);
+  auto before = (*api)->git_sync(*name, body);
   if (!before) return tl::unexpected(before.error());
   if (!context.args.has("wait")) {
     context.out << shown << "  is asked to look now; what came of it: trovectl git status " << printable(*name) << '\n';
@@ -164,10 +212,14 @@ Try<int> run_git_sync(Context& context) {
   // One that was under way when we asked may have looked before we did.
   const int64_t wanted = attempts + ((*before)["running"].bool_or(false) ? 2 : 1);
   const Millis end = context.clock.monotonic() + *timeout;
+  Value approval;
   while (true) {
     auto state = (*api)->git_state(*name);
     if (!state) return tl::unexpected(state.error());
-    if ((*state)["attempts"].int_or(0) >= wanted) break;
+    // An approval has an answer of its own; the look that we see may have begun just before it was given.
+    approval = (*state)["approval"];
+    const bool answered = approval["plan"].text() == approve && approval["attempt"].int_or(0) > attempts;
+    if (approve.empty() ? (*state)["attempts"].int_or(0) >= wanted : answered) break;
     if (context.clock.monotonic() >= end)
       return failed(kTimeout, shown + " has not looked yet", "trovectl git status " + printable(*name));
     if (context.interrupt.wait(kAskEvery))
@@ -176,6 +228,10 @@ Try<int> run_git_sync(Context& context) {
   auto object = (*api)->get(git_source(), *name);
   if (!object) return tl::unexpected(object.error());
   print_source(context, *object, nullptr);
+  if (!approve.empty() && approval["result"].text() != "applied")
+    return failed(kConflict, "plan " + printable(approve, 40) + " was not carried out: " +
+                                 printable(approval["message"].text(), 800));
+  if (approve.empty() && object->at_path("status.plan").is_map()) return kStalled;  // somebody has to approve
   if (condition_status(*object, "Ready") == "True") return kOk;
   return condition_status(*object, "Stalled") == "True" ? kStalled : kUnavailable;
 }

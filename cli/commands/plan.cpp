@@ -1,11 +1,10 @@
-#include "cli/output/plan.hpp"
+#include "cli/commands/plan.hpp"
 
 #include "cli/api.hpp"
 #include "cli/command.hpp"
 #include "cli/documents.hpp"
 #include "cli/names.hpp"
 #include "cli/orders.hpp"
-#include "cli/output/data.hpp"
 #include "cli/output/style.hpp"
 
 namespace trove::cli {
@@ -47,10 +46,8 @@ Try<Value> plan_of_files(Context& context, const std::string& query, std::string
   return plan;
 }
 
-struct PlanOutput {
-  Output data;
-  bool markdown = false;
-};
+}  // namespace
+
 Try<PlanOutput> plan_output_of(Context& context) {
   if (context.args.get("output") == "markdown") return PlanOutput{{}, true};
   auto output = output_of(context, {Format::json, Format::yaml});
@@ -64,8 +61,6 @@ int show_plan(Context& context, const PlanOutput& output, const PlanView& view, 
   else print_value(context, output.data, plan);
   return context.args.has("exit-code") && has_differences(plan) ? kDifferences : kOk;
 }
-
-}  // namespace
 
 Try<int> run_plan(Context& context) {
   auto output = plan_output_of(context);

@@ -220,7 +220,8 @@ std::string render_plan(const Value& plan, const PlanView& view) {
            count("forget") + " to forget.\n";
   }
   if (const std::string id = plan["id"].text(); !id.empty())
-    out += "Apply exactly this:  trovectl apply --plan " + printable(id, 40) +
+    out += "Apply exactly this:  " +
+           (view.carry_out.empty() ? "trovectl apply --plan " + printable(id, 40) : view.carry_out) +
            "        (valid until the specs or the world move)\n";
   return out;
 }

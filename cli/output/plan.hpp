@@ -10,6 +10,7 @@ struct PlanView {
   bool fields_only = false;    // diff: objects and fields, no actions
   std::string from;            // "12 objects from shop/"; "" for the plan of one object
   Style style{};
+  std::string carry_out = {};  // the command that does exactly this; "" = apply --plan ID
 };
 
 std::string render_plan(const Value& plan, const PlanView& view);

@@ -51,7 +51,10 @@ http::Response json_response(int status, const Value& body) {
   return out;
 }
 
-Api::Api(ApiOptions options) : options_(std::move(options)), tokens_(options_.tokens) {
+Api::Api(ApiOptions options)
+    : options_(std::move(options)),
+      book_(options_.objects, options_.applier, options_.sealer, options_.rng, options_.clock, options_.plans),
+      tokens_(options_.tokens) {
   options_.tokens.assign(options_.tokens.size(), '\0');  // digests are enough from here on
   options_.tokens.clear();
   if (tokens_.size() == 0) log::warning("no token is accepted: the token file holds none");

@@ -11,6 +11,7 @@
 #include "reconciler/api/access.hpp"
 #include "reconciler/api/applier.hpp"
 #include "reconciler/api/joins.hpp"
+#include "reconciler/api/plan_book.hpp"
 #include "reconciler/api/ports.hpp"
 #include "reconciler/api/refusal.hpp"
 #include "reconciler/objects.hpp"
@@ -94,9 +95,6 @@ class Api {
   Attempt<http::Response> get_plan(const Call& call, const std::string& id);
   Attempt<http::Response> apply_plan(const Call& call, const std::string& id);
   Attempt<http::Response> rollback(const Call& call, const Kind& kind, const std::string& name);
-  Attempt<Value> plan_ahead(const std::string& project, const ApplyResult& ahead);
-  Attempt<void> keep_plan(const std::string& project, const std::string& id, const std::string& text);
-  Attempt<Value> kept_plan(const std::string& project, const std::string& id);
   Attempt<http::Response> plan_of(const Call& call, const Kind& kind, const std::string& name);
   Attempt<http::Response> remove(const Call& call, const Kind& kind, const std::string& name);
 
@@ -124,6 +122,7 @@ class Api {
   Attempt<http::Response> openapi() const;
 
   ApiOptions options_;
+  PlanBook book_;
   Tokens tokens_;
   std::array<std::atomic<uint64_t>, 600> answers_{};  // by status
   std::mutex counted_mutex_;

@@ -1,5 +1,6 @@
 // GitSources: asked to look now, and called by Git servers. What they do is reconciler/gitops.
 #include "reconciler/api/api.hpp"
+#include <algorithm>
 #include <cstdlib>
 
 #include "specs/json.hpp"
@@ -11,7 +12,8 @@ constexpr std::string_view kHooks = "/git/v1/hooks/";
 
 }  // namespace
 
-// GET: what changes too often for a status. POST {"confirm": ["database/orders"]}: fetch and apply now.
+// GET: what changes too often for a status. POST {"confirm": ["database/orders"], "approve": "pl-7f3a21c0"}:
+// fetch and apply now.
 Attempt<http::Response> Api::git_sync(const Call& call, const std::string& name) {
   if (!options_.git) return refuse(404, "NOT_FOUND", "this control plane follows no repositories");
   const Key key{call.project, "GitSource", name};
@@ -25,16 +27,27 @@ Attempt<http::Response> Api::git_sync(const Call& call, const std::string& name)
     }
     return json_response(200, *state);
   }
-  std::vector<std::string> confirm;
+  SyncOrder order;
+  order.by = call.author();
   if (!call.request.body.empty()) {
     auto body = parse_json(call.request.body);
     if (!body) return refuse(body.error());
-    const Value& list = (*body)["confirm"];
-    if (!body->is_map() || (!list.is_null() && !list.is_list()))
-      return refuse(400, "CONFIG_INVALID", "the body must be {\"confirm\": [\"KIND/NAME\", …]} or empty");
-    for (const Value& word : list.items()) confirm.push_back(word.text());
+    const Value &list = (*body)["confirm"], &approve = (*body)["approve"];
+    const bool words = std::all_of(list.items().begin(), list.items().end(),
+                                   [](const Value& word) { return word.is_string(); });
+    if (!body->is_map() || (!list.is_null() && !list.is_list()) || !words)
+      return refuse(400, "CONFIG_INVALID",
+                    "the body must be {\"confirm\": [\"KIND/NAME\", …], \"approve\": \"PLAN\"} or empty");
+    for (const Value& word : list.items()) order.confirm.push_back(word.text());
+    if (!approve.is_null() && !is_plan_id(approve.text()))
+      return refuse(400, "CONFIG_INVALID", "approve must be the id of a plan, not " + printable(approve.as_written(), 60),
+                    "for example pl-7f3a21c0; which one waits: trovectl git status " + printable(name, 100));
+    order.approve = approve.text();
+    if (!order.approve.empty() && !order.confirm.empty())
+      return refuse(400, "CONFIG_INVALID", "confirm changes the plan, so that it cannot be approved at the same time",
+                    "confirm first, look at the new plan, then approve that");
   }
-  auto asked = options_.git->sync(key, confirm);
+  auto asked = options_.git->sync(key, order);
   if (!asked) return tl::unexpected(asked.error());
   return json_response(202, *asked);
 }

@@ -210,7 +210,7 @@ Attempt<http::Response> Api::openapi() const {
   add(paths, {.method = "post",
               .path = kProject + "/gitsources/{name}/sync",
               .id = "gitSync",
-              .doc = "Fetches and applies now.",
+              .doc = "Fetches and applies now; with approve: carries out the plan that waits.",
               .body = "GitConfirm",
               .answers = {{"202", "its state", "GitState"}}});
   add(paths, {.method = "post",

@@ -230,7 +230,8 @@ void add_schemas(Value& schemas) {
                                                          {"since", time()},
                                                          {"removedAt?", time()}}))}}));
   schemas.set("GitState", Value::map({{"type", "object"}}));
-  schemas.set("GitConfirm", object({{"confirm?", list_of(text("kind/name, or a commit"))}}));
+  schemas.set("GitConfirm", object({{"confirm?", list_of(text("kind/name, or a commit"))},
+                                    {"approve?", text("The plan that waits, to carry it out; not together with confirm.")}}));
   schemas.set("GitHook", Value::map({{"type", "object"}}));
   schemas.set("GitHookResult", object({{"result", text()}}));
   schemas.set("Drifts", object({{"items", list_of(object({{"project", text()},

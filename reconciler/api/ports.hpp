@@ -37,14 +37,21 @@ class GuestHub {
   virtual void stop() = 0;   // wakes every waiting document()
 };
 
+// What somebody asks of a GitSource beside looking now.
+struct SyncOrder {
+  std::vector<std::string> confirm;  // objects ("database/orders") that may go, or a commit that may be followed
+  std::string approve;               // the plan that is to be carried out; "" = none
+  std::string by;                    // "user:kim"
+};
+
 // What carries out GitSources.
 class GitSync {
  public:
   virtual ~GitSync() = default;
-  // Fetches and applies now; `confirm`: objects ("database/orders") that may go, or a commit that may be followed. What
-  // state() said before.
-  virtual Attempt<Value> sync(const Key& key, const std::vector<std::string>& confirm) = 0;
-  // {lastAttempt, nextAttempt, attempts, running}: what changes too often for a status.
+  // Fetches and applies now. What state() said before.
+  virtual Attempt<Value> sync(const Key& key, const SyncOrder& order) = 0;
+  // {lastAttempt, nextAttempt, attempts, running, approval}: what changes too often for a status. `approval`: what
+  // became of the last one, {plan, by, result: applied | refused, message, attempt}.
   virtual Attempt<Value> state(const Key& key) = 0;
   // A Git server's call, signed or not.
   virtual Attempt<void> hook(const std::string& project, const std::string& name, const http::Request& request) = 0;

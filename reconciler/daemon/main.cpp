@@ -160,6 +160,7 @@ int run(const Options& options) {
     Loop loop(objects, (*site)->cloud(), *sealer, hub, executor, clock, rng, loop_options);
     Applier applier(objects, *sealer, rng, clock);
     BreakGlassTimer break_glass(applier, clock);
+    PlanBook plans(objects, applier, *sealer, rng, clock, loop);
     gitops::Gitops repositories({.objects = objects,
                                  .sealer = *sealer,
                                  .rng = rng,
@@ -168,6 +169,7 @@ int run(const Options& options) {
                                  .apply = [&applier](const ApplyOrder& order) { return applier.apply(order); },
                                  .members = [&applier](const std::string& project,
                                                        const std::string& set) { return applier.members(project, set); },
+                                 .plans = plans,
                                  .data = options.data + "/git",
                                  .allowed = std::move(*allowed)});
     if (auto loaded = repositories.load(); !loaded) return die("the repositories", loaded.error());

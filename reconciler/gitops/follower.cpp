@@ -12,6 +12,8 @@ std::string ref_of(const GitSourceSpec& spec) {
   return spec.tag.empty() ? "refs/heads/" + spec.branch : "refs/tags/" + spec.tag;
 }
 
+bool is_busy(const Refusal& refusal) { return refusal.status >= 500 || refusal.status == 429; }
+
 size_t depth_of(const std::string& path) { return static_cast<size_t>(std::count(path.begin(), path.end(), '/')); }
 
 GitTrouble trouble_of(const Error& error, const std::string& doing) {
@@ -36,12 +38,14 @@ GitTrouble trouble_of(const Error& error, const std::string& doing) {
 
 }  // namespace
 
-Follower::Follower(Key key, std::unique_ptr<Repository> repository, Apply apply, SetMembers members, const Clock& clock)
+Follower::Follower(Key key, std::unique_ptr<Repository> repository, Apply apply, SetMembers members,
+                   PlanBook& plans, const Clock& clock)
     : key_(std::move(key)),
       set_("git:" + key_.name),
       repository_(std::move(repository)),
       apply_(std::move(apply)),
       members_(std::move(members)),
+      plans_(plans),
       clock_(clock) {}
 
 std::string Follower::author(const std::string& commit) const { return set_ + "@" + short_of(commit); }
@@ -73,7 +77,7 @@ bool Follower::rewritten(const PassOrder& order, const std::string& commit) {
   // A tag or a single commit is named by the spec, and a copy that was made anew cannot tell.
   if (order.spec.branch.empty() || repository_->descends(commit, facts_.applied) || !repository_->has(facts_.applied))
     return true;
-  const bool confirmed = std::any_of(order.confirm.begin(), order.confirm.end(), [&](const std::string& word) {
+  const bool confirmed = std::any_of(confirm_.begin(), confirm_.end(), [&](const std::string& word) {
     return word.size() >= 7 && commit.starts_with(word);
   });
   if (!order.spec.verify || confirmed) {
@@ -88,55 +92,69 @@ bool Follower::rewritten(const PassOrder& order, const std::string& commit) {
   return false;
 }
 
-std::string Follower::pass(const PassOrder& order) {
+Tidings Follower::pass(const PassOrder& order) {
+  Tidings tidings;
+  look(order, tidings);
+  answer(order, tidings);
+  return tidings;
+}
+
+void Follower::look(const PassOrder& order, Tidings& tidings) {
   facts_.trouble.reset();
   auto url = parse_git_url(order.spec.url);
-  if (!url) {
-    fail_with(url.error(), "");
-    return {};
-  }
+  if (!url) return fail_with(url.error(), "");
   auto commit = repository_->fetch(*url, ref_of(order.spec), order.credentials);
-  if (!commit) {
-    fail_with(commit.error(), "");
-    return {};
-  }
+  if (!commit) return fail_with(commit.error(), "");
   facts_.observed = *commit;
-  if (!verified(order, *commit) || !rewritten(order, *commit)) return {};
-  if (order.spec.observe_only) return {};
+  confirm_ = order.confirm;
+  if (facts_.plan && facts_.plan->commit == *commit)
+    confirm_.insert(facts_.plan->confirmed.begin(), facts_.plan->confirmed.end());
+  if (!verified(order, *commit) || !rewritten(order, *commit)) return;
+  if (!order.spec.manual || order.spec.observe_only) forget_plan();
+  if (order.spec.observe_only) return;
+  std::string moved;  // why the plan that waits does not hold any more
+  if (order.spec.manual && !order.approve.empty() && !carry_out(order, *commit, tidings, moved)) return;
   const bool stale = clock_.monotonic() - read_all_at_ >= kFullEvery;
-  const bool full = order.full || !known_ || stale || facts_.applied.empty();
+  const bool full = order.full || read_.empty() || stale || (facts_.applied.empty() && !facts_.plan);
   const bool mending = std::any_of(files_.begin(), files_.end(), [](const auto& f) { return f.second.broken; });
-  if (!full && facts_.applied == *commit && !mending && order.confirm.empty()) return {};
+  const bool idle = facts_.plan ? still_waits(*commit, moved) : facts_.applied == *commit;
+  if (!full && idle && !mending && order.confirm.empty()) return;
 
-  // Until the end of the pass nobody knows what is stored: should it break off, everything is compared again.
-  known_ = false;
   auto done = read(order, *commit, full);
-  // A copy that was made anew does not hold the applied commit: then everything is read.
-  if (!done && !full && !repository_->has(facts_.applied)) done = read(order, *commit, true);
-  if (!done) {
-    fail_with(done.error(), "");
-    return {};
-  }
+  // A copy that was made anew does not hold the commit that was read: then everything is.
+  if (!done && !full && !repository_->has(read_)) done = read(order, *commit, true);
+  // Until the end of the pass nobody knows what is stored: should it break off, everything is compared again.
+  read_.clear();
+  if (!done) return fail_with(done.error(), "");
   Counts counts;
   const bool fresh = facts_.applied != *commit;
   const std::vector<Broken> broken_before = std::move(facts_.broken);
-  if (!apply(*commit, counts)) {
+  if (order.spec.manual) {
+    const Outcome outcome = propose(order, *commit, full, moved, tidings);
+    if (outcome == Outcome::failed) return;
+    if (full) read_all_at_ = clock_.monotonic();
+    if (outcome == Outcome::waits) {
+      if (!facts_.trouble) read_ = *commit;
+      return;
+    }
+    now_applied(*commit);
     count();
-    return {};
+  } else {
+    if (!apply(*commit, counts)) return count();
+    now_applied(*commit);
+    count();
+    prune(order, *commit, full, counts);
+    if (full) read_all_at_ = clock_.monotonic();
   }
-  if (auto what = repository_->facts(*commit)) {
-    facts_.author = what->author;
-    facts_.subject = what->subject;
-  }
-  if (fresh) facts_.applied_at = clock_.wall();
-  facts_.applied = *commit;
-  count();
-  const bool pruned = prune(order, *commit, full, counts);
-  known_ = true;
-  if (full) read_all_at_ = clock_.monotonic();
-  if (facts_.broken.empty() && pruned) facts_.last_good = *commit;
-  if (!fresh && counts.created + counts.configured + counts.pruned == 0 && broken_before == facts_.broken) return {};
-  std::string told = "applied " + short_of(*commit) + " by " + facts_.author + ": " + std::to_string(counts.created) +
+  // What should have gone and did not is tried again, and its trouble told until then.
+  if (!facts_.trouble) read_ = *commit;
+  if (facts_.broken.empty() && !facts_.trouble) facts_.last_good = *commit;
+  if (!fresh && counts.created + counts.configured + counts.pruned == 0 && broken_before == facts_.broken) return;
+  tidings.events.push_back({facts_.broken.empty() && facts_.rewritten.empty(), "git.apply", told_of(*commit, counts)});
+}
+
+std::string Follower::told_of(const std::string& commit, const Counts& counts) const {
+  std::string told = "applied " + short_of(commit) + " by " + facts_.author + ": " + std::to_string(counts.created) +
                      " created, " + std::to_string(counts.configured) + " configured, " +
                      std::to_string(counts.pruned) + " pruned";
   if (!facts_.broken.empty()) told += ", " + std::to_string(facts_.broken.size()) + " files left out";
@@ -145,8 +163,18 @@ std::string Follower::pass(const PassOrder& order) {
   return told;
 }
 
+void Follower::now_applied(const std::string& commit) {
+  if (auto what = repository_->facts(commit)) {
+    facts_.author = what->author;
+    facts_.subject = what->subject;
+  }
+  if (facts_.applied != commit) facts_.applied_at = clock_.wall();
+  facts_.applied = commit;
+}
+
 void Follower::drop_file(const std::string& path) {
   others_.erase(path);
+  pending_.erase(path);
   auto found = files_.find(path);
   if (found == files_.end()) return;
   for (const Key& key : found->second.keys) {
@@ -196,14 +224,15 @@ void Follower::take_file(const std::string& path, FileDocuments parsed) {
   pending_[path] = std::move(parsed.documents);
 }
 
-// Brings files_ to what `commit` holds, and puts what has to be applied into pending_.
+// Brings files_ from what read_ holds to what `commit` holds, and adds what has to be applied to pending_, where there
+// is something already while a plan waits.
 Result<void> Follower::read(const PassOrder& order, const std::string& commit, bool full) {
-  pending_.clear();
+  if (full) pending_.clear();
   const auto below = [&](const std::string& path) {
     return order.spec.path.empty() || path.starts_with(order.spec.path + "/");
   };
   std::vector<Entry> entries;
-  if (full || facts_.applied == commit) {
+  if (full || read_ == commit) {
     auto tree = repository_->tree(commit, order.spec.path);
     if (!tree) return tl::unexpected(tree.error());
     entries = std::move(*tree);
@@ -221,7 +250,7 @@ Result<void> Follower::read(const PassOrder& order, const std::string& commit, b
         return known == files_.end() || !known->second.broken;
       });
   } else {
-    auto changed = repository_->changes(facts_.applied, commit, order.spec.path);
+    auto changed = repository_->changes(read_, commit, order.spec.path);
     if (!changed) return tl::unexpected(changed.error());
     entries = std::move(*changed);
     std::set<std::string> named;
@@ -290,63 +319,102 @@ Result<void> Follower::read(const PassOrder& order, const std::string& commit, b
   return {};
 }
 
-void Follower::count() {
+void Follower::count_broken() {
   facts_.broken.clear();
-  facts_.files = static_cast<int64_t>(files_.size());
-  facts_.skipped = static_cast<int64_t>(others_.size());
-  facts_.objects = static_cast<int64_t>(holders_.size());
   for (const auto& [path, file] : files_)
     if (file.broken) facts_.broken.push_back(*file.broken);
 }
 
+void Follower::count() {
+  facts_.files = static_cast<int64_t>(files_.size());
+  facts_.skipped = static_cast<int64_t>(others_.size());
+  facts_.objects = static_cast<int64_t>(holders_.size());
+  count_broken();
+}
+
+// In the order in which they are applied.
+std::vector<Follower::Item> Follower::items() const {
+  std::vector<Item> out;
+  for (const auto& [path, documents] : pending_)
+    for (size_t i = 0; i < documents.size(); ++i) out.push_back({rank_of(documents[i]["kind"].text()), &path, i});
+  std::stable_sort(out.begin(), out.end(), [](const Item& a, const Item& b) { return a.rank < b.rank; });
+  return out;
+}
+
+ApplyOrder Follower::order_of(const std::string& commit) const {
+  ApplyOrder what;
+  what.project = key_.project;
+  what.author = author(commit);
+  what.manager = set_;
+  what.commit = commit;
+  what.set.name = set_;
+  what.force_conflicts = true;
+  return what;
+}
+
+// `items` by `road`, without the files that are refused. False when all of it is to be tried again; the trouble is noted.
+bool Follower::hand_over(const std::string& commit, std::span<const Item> items, ApplyOrder& what,
+                         std::map<std::string, Broken>& refused, const Road& road, std::optional<ApplyResult>& result) {
+  result = ApplyResult{};
+  for (int round = 0;; ++round) {
+    what.sources.clear();
+    for (const Item& item : items)
+      if (!refused.contains(*item.file)) what.sources.push_back({pending_[*item.file][item.index], *item.file});
+    // What a file that is left out still wants is not known: then nothing goes.
+    if (!refused.empty()) what.set.prune = false;
+    if (what.sources.empty() && !what.set.prune) return true;
+    auto done = road(what);
+    if (done) {
+      result = std::move(*done);
+      return true;
+    }
+    const Refusal& refusal = done.error();
+    size_t news = 0;
+    for (const auto& [problem, code] : refusal.problems) {
+      if (problem.document < 0 || static_cast<size_t>(problem.document) >= what.sources.size()) continue;
+      const std::string& file = what.sources[static_cast<size_t>(problem.document)].file;
+      news += refused.emplace(file, broken_by(file, problem)).second;
+    }
+    if (news == 0 && what.set.prune && !is_busy(refusal)) {
+      refused_prune(refusal);
+      what.set.prune = false;
+      continue;
+    }
+    if (news == 0 || round + 1 == kApplyRounds) {
+      refused_as_a_whole(commit, refusal);
+      return false;
+    }
+  }
+}
+
+void Follower::refused_as_a_whole(const std::string& commit, const Refusal& refusal) {
+  facts_.trouble = GitTrouble{"ApplyFailed", refusal.code, refusal.actor,
+                              "commit " + short_of(commit) + " could not be applied: " + refusal.detail,
+                              !is_busy(refusal)};
+}
+
+void Follower::refused_prune(const Refusal& refusal) {
+  facts_.trouble = GitTrouble{"PruneRefused", refusal.code, refusal.actor,
+                              refusal.detail + (refusal.hint.empty() ? "" : "; " + refusal.hint), true};
+}
+
 // False when all of it is to be tried again; the trouble is noted.
 bool Follower::apply(const std::string& commit, Counts& counts) {
-  struct Item {
-    int rank;
-    const std::string* file;
-    size_t index;
-  };
-  std::vector<Item> items;
-  for (const auto& [path, documents] : pending_)
-    for (size_t i = 0; i < documents.size(); ++i) items.push_back({rank_of(documents[i]["kind"].text()), &path, i});
-  std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.rank < b.rank; });
+  const std::vector<Item> all = items();
   std::map<std::string, Broken> refused;  // in this pass
-  for (size_t from = 0; from < items.size(); from += kMaxDocuments) {
-    const size_t to = std::min(items.size(), from + kMaxDocuments);
-    for (int round = 0;; ++round) {
-      ApplyOrder what;
-      what.project = key_.project;
-      what.author = author(commit);
-      what.manager = set_;
-      what.commit = commit;
-      what.set.name = set_;
-      what.force_conflicts = true;
-      for (size_t i = from; i < to; ++i) {
-        if (refused.contains(*items[i].file)) continue;
-        what.sources.push_back({pending_[*items[i].file][items[i].index], *items[i].file});
-      }
-      if (what.sources.empty()) break;
-      auto result = apply_(what);
-      if (result) {
-        for (const Applied& item : result->items) {
-          counts.created += item.what == Applied::What::created;
-          counts.configured += item.what == Applied::What::configured;
-        }
-        break;
-      }
-      const Refusal& refusal = result.error();
-      size_t news = 0;
-      for (const auto& [problem, code] : refusal.problems) {
-        if (problem.document < 0 || static_cast<size_t>(problem.document) >= what.sources.size()) continue;
-        const std::string& file = what.sources[static_cast<size_t>(problem.document)].file;
-        news += refused.emplace(file, broken_by(file, problem)).second;
-      }
-      if (news == 0 || round + 1 == kApplyRounds) {
-        const bool busy = refusal.status >= 500 || refusal.status == 429;
-        facts_.trouble = GitTrouble{"ApplyFailed", refusal.code, refusal.actor,
-                                    "commit " + short_of(commit) + " could not be applied: " + refusal.detail, !busy};
-        return false;
-      }
+  const Road road = [&](const ApplyOrder& what) -> Attempt<std::optional<ApplyResult>> {
+    auto done = apply_(what);
+    if (!done) return tl::unexpected(done.error());
+    return std::optional<ApplyResult>(std::move(*done));
+  };
+  for (size_t from = 0; from < all.size(); from += kMaxDocuments) {
+    ApplyOrder what = order_of(commit);
+    std::optional<ApplyResult> result;
+    const auto some = std::span(all).subspan(from, std::min(all.size() - from, kMaxDocuments));
+    if (!hand_over(commit, some, what, refused, road, result)) return false;
+    for (const Applied& item : result->items) {
+      counts.created += item.what == Applied::What::created;
+      counts.configured += item.what == Applied::What::configured;
     }
   }
   for (auto& [file, broken] : refused) break_file(file, std::move(broken));
@@ -354,8 +422,8 @@ bool Follower::apply(const std::string& commit, Counts& counts) {
   return true;
 }
 
-// False when something that should have gone is still there; the trouble is noted.
-bool Follower::prune(const PassOrder& order, const std::string& commit, bool full, Counts& counts) {
+// Puts what is to be pruned into `what`. False when that is not known or not meant; the trouble is noted.
+bool Follower::choose_leaving(const PassOrder& order, const std::string& commit, bool full, ApplyOrder& what) {
   facts_.unconfirmed.clear();
   facts_.held.clear();
   if (!order.spec.prune) {
@@ -383,37 +451,40 @@ bool Follower::prune(const PassOrder& order, const std::string& commit, bool ful
                                 true};
     return false;
   }
-  ApplyOrder what;
-  what.project = key_.project;
-  what.author = author(commit);
-  what.manager = set_;
-  what.commit = commit;
-  what.set.name = set_;
   what.set.prune = true;
   what.set.leaving = std::vector<Key>(leaving_.begin(), leaving_.end());
   what.set.max_delete = static_cast<size_t>(std::max<int64_t>(order.spec.max_delete, 0));
   what.set.keep_unconfirmed = true;
   what.set.may_be_empty = true;
   for (const Key& key : leaving_)
-    if (order.confirm.contains(to_string(key))) what.set.confirmed.insert(key);
-  auto result = apply_(what);
-  if (!result) {
-    facts_.trouble = GitTrouble{"PruneRefused", result.error().code, result.error().actor,
-                                result.error().detail + (result.error().hint.empty() ? "" : "; " + result.error().hint),
-                                true};
-    return false;
-  }
+    if (confirm_.contains(to_string(key))) what.set.confirmed.insert(key);
+  return true;
+}
+
+// What stays although it left Git.
+std::set<Key> Follower::note_kept(const std::vector<Applied>& leaving) {
   std::set<Key> kept;
-  for (const Applied& item : result->leaving) {
-    if (item.what != Applied::What::kept) {
-      ++counts.pruned;
-      continue;
-    }
+  for (const Applied& item : leaving) {
+    if (item.what != Applied::What::kept) continue;
     kept.insert(item.after.key());
     const bool held = item.after.spec["deletionProtection"].bool_or(false);
     (held ? facts_.held : facts_.unconfirmed).push_back(to_string(item.after.key()));
   }
-  leaving_ = std::move(kept);
+  return kept;
+}
+
+// False when something that should have gone is still there; the trouble is noted.
+bool Follower::prune(const PassOrder& order, const std::string& commit, bool full, Counts& counts) {
+  ApplyOrder what = order_of(commit);
+  if (!choose_leaving(order, commit, full, what)) return false;
+  if (!what.set.prune) return true;
+  auto result = apply_(what);
+  if (!result) {
+    refused_prune(result.error());
+    return false;
+  }
+  leaving_ = note_kept(result->leaving);
+  counts.pruned += result->leaving.size() - leaving_.size();
   return true;
 }
 

@@ -133,7 +133,7 @@ void Gitops::reload(const Key& key) {
       key,
       std::make_unique<Repository>(setting_, options_.allowed, options_.process_clock, cancel_,
                                    tracked.resource.metadata.uid),
-      options_.apply, options_.members, options_.clock);
+      options_.apply, options_.members, options_.plans, options_.clock);
   tracked.follower->remember(facts_from(tracked.resource.status));
   std::lock_guard lock(mutex_);
   public_[key] = {};
@@ -141,7 +141,7 @@ void Gitops::reload(const Key& key) {
 
 void Gitops::take_in() {
   std::set<Key> changed;
-  std::map<Key, std::set<std::string>> asked;
+  std::map<Key, Asked> asked;
   std::set<Key> hooked;
   bool all = false;
   {
@@ -170,7 +170,11 @@ void Gitops::take_in() {
       tracked.due = now;
     }
     if (auto sync = asked.find(key); sync != asked.end()) {
-      tracked.confirm.insert(sync->second.begin(), sync->second.end());
+      tracked.asked.confirm.merge(sync->second.confirm);
+      if (!sync->second.approve.empty()) {
+        tracked.asked.approve = sync->second.approve;
+        tracked.asked.by = sync->second.by;
+      }
       tracked.due = now;
     }
     if (hooked.contains(key)) {
@@ -218,7 +222,10 @@ Result<std::map<std::string, Secret>> Gitops::secret(const std::string& project,
 Result<PassOrder> Gitops::order_of(const Tracked& tracked) {
   PassOrder out;
   out.spec = tracked.spec;
-  out.confirm = tracked.confirm;
+  out.generation = tracked.resource.metadata.generation;
+  out.confirm = tracked.asked.confirm;
+  out.approve = tracked.asked.approve;
+  out.by = tracked.asked.by;
   out.full = tracked.full;
   const std::string& project = tracked.resource.metadata.project;
   auto credentials = secret(project, tracked.spec.secret);
@@ -239,26 +246,32 @@ Millis Gitops::jittered(Millis wait) {
 void Gitops::attempt(const Key& key, Tracked& tracked) {
   const Time started = options_.clock.wall();
   if (tracked.spec.suspend) {
+    Tidings tidings;
+    if (const Asked& asked = tracked.asked; !asked.approve.empty())
+      tidings.approved = Approved{asked.approve, false, "nothing is applied while spec.suspend is true"};
     tracked.due = options_.clock.monotonic() + tracked.spec.interval;
-    store_status(tracked, {started, {}, {}}, "");
+    store_status(tracked, {started, {}, {}}, tidings);
+    if (tidings.approved) looked(key, tracked, tidings, started, tracked.spec.interval);
+    tracked.asked = {};
     return;
   }
   {
     std::lock_guard lock(mutex_);
     public_[key].running = true;
   }
-  std::string told;
+  Tidings tidings;
   auto order = order_of(tracked);
   Follower& follower = *tracked.follower;
   if (order) {
-    told = follower.pass(*order);
+    tidings = follower.pass(*order);
   } else {
     SourceFacts facts = follower.facts();
     facts.trouble = GitTrouble{"SecretMissing", "REF_NOT_FOUND", "User", order.error().message, true};
     follower.remember(std::move(facts));
+    if (!tracked.asked.approve.empty())
+      tidings.approved = Approved{tracked.asked.approve, false, order.error().message};
   }
   if (cancel_.cancelled()) return;  // called off is no trouble of the repository's
-  tracked.confirm.clear();
   const auto& trouble = follower.facts().trouble;
   Attempted attempted{options_.clock.wall(), {}, {}};
   Millis wait = jittered(tracked.spec.interval);
@@ -283,15 +296,30 @@ void Gitops::attempt(const Key& key, Tracked& tracked) {
     tracked.full = false;
   }
   tracked.due = options_.clock.monotonic() + wait;
-  store_status(tracked, attempted, told);
-  {
-    std::lock_guard lock(mutex_);
-    public_[key] = {attempted.now, attempted.now + wait, public_[key].attempts + 1, false};
-  }
-  if (!told.empty()) log::info("a repository was applied", {{"project", key.project}, {"name", key.name}, {"what", told}});
+  store_status(tracked, attempted, tidings);
+  looked(key, tracked, tidings, attempted.now, wait);
+  tracked.asked = {};
+  for (const Tidings::Event& event : tidings.events)
+    log::info("news of a repository", {{"project", key.project}, {"name", key.name}, {"what", event.message}});
 }
 
-void Gitops::store_status(Tracked& tracked, const Attempted& attempted, const std::string& told) {
+// What other threads see of a pass that is over.
+void Gitops::looked(const Key& key, const Tracked& tracked, const Tidings& tidings, Time now, Millis wait) {
+  std::lock_guard lock(mutex_);
+  Public& seen = public_[key];
+  seen.last_attempt = now;
+  seen.next_attempt = now + wait;
+  ++seen.attempts;
+  seen.running = false;
+  if (const auto& approved = tidings.approved)
+    seen.approval = Value::map({{"plan", approved->plan},
+                                {"by", tracked.asked.by},
+                                {"result", approved->done ? "applied" : "refused"},
+                                {"message", approved->message},
+                                {"attempt", static_cast<int64_t>(seen.attempts)}});
+}
+
+void Gitops::store_status(Tracked& tracked, const Attempted& attempted, const Tidings& tidings) {
   const SourceFacts& facts = tracked.follower->facts();
   Value status = status_of(tracked.resource, tracked.spec, facts, attempted);
   Txn txn;
@@ -299,13 +327,14 @@ void Gitops::store_status(Tracked& tracked, const Attempted& attempted, const st
     options_.objects.stage_event(txn, {attempted.now, good ? "Normal" : "Warning", tracked.resource.key(), action,
                                        "git:" + tracked.resource.metadata.name, std::move(message)});
   };
-  if (!told.empty()) tell(facts.broken.empty() && facts.rewritten.empty(), "git.apply", told);
+  for (const Tidings::Event& event : tidings.events) tell(event.good, event.action, event.message);
   const auto old = conditions_of(tracked.resource.status), fresh = conditions_of(status);
   const Condition *was = ready_of(old), *is = ready_of(fresh);
+  const auto bad = [](const std::string& reason) { return reason != "Progressing" && reason != "WaitingForApproval"; };
   const std::string before = was && was->status == "False" ? was->reason : "";
-  if (is->status == "False" && is->reason != "Progressing" && is->reason != before)
+  if (is->status == "False" && bad(is->reason) && is->reason != before)
     tell(false, "git.sync", is->reason + ": " + is->message);
-  else if (is->status == "True" && !before.empty() && before != "Progressing")
+  else if (is->status == "True" && !before.empty() && bad(before))
     tell(true, "git.sync", "recovered: " + is->message);
   if (status == tracked.resource.status && txn.ops.empty()) return;
   Resource next = tracked.resource;
@@ -327,17 +356,23 @@ Attempt<Value> Gitops::state(const Key& key) {
   Value out = Value::map({{"attempts", static_cast<int64_t>(found->second.attempts)}, {"running", found->second.running}});
   if (found->second.last_attempt.set()) out.set("lastAttempt", format_time(found->second.last_attempt));
   if (found->second.next_attempt.set()) out.set("nextAttempt", format_time(found->second.next_attempt));
+  if (found->second.approval.is_map()) out.set("approval", found->second.approval);
   return out;
 }
 
-Attempt<Value> Gitops::sync(const Key& key, const std::vector<std::string>& confirm) {
-  if (confirm.size() > kMostConfirmed)
+Attempt<Value> Gitops::sync(const Key& key, const SyncOrder& order) {
+  if (order.confirm.size() > kMostConfirmed)
     return refuse(400, "CONFIG_INVALID", "more than " + std::to_string(kMostConfirmed) + " confirmations at once");
   auto before = state(key);
   if (!before) return before;
   {
     std::lock_guard lock(mutex_);
-    asked_[key].insert(confirm.begin(), confirm.end());
+    Asked& asked = asked_[key];
+    asked.confirm.insert(order.confirm.begin(), order.confirm.end());
+    if (!order.approve.empty()) {
+      asked.approve = order.approve;
+      asked.by = order.by;
+    }
   }
   wake();
   return before;

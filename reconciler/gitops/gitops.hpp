@@ -31,6 +31,7 @@ struct GitopsOptions {
   const Clock& process_clock;  // of deadlines of programs; tests let the other one stand still
   Apply apply;
   SetMembers members;
+  PlanBook& plans;
   std::string data;  // a directory of ours
   Allowed allowed;
   GitLimits limits = {};
@@ -49,13 +50,18 @@ class Gitops final : public GitSync {
   Millis step();         // used by one thread
 
   // GitSync, from any thread.
-  Attempt<Value> sync(const Key& key, const std::vector<std::string>& confirm) override;
+  Attempt<Value> sync(const Key& key, const SyncOrder& order) override;
   Attempt<Value> state(const Key& key) override;
   Attempt<void> hook(const std::string& project, const std::string& name, const http::Request& request) override;
   // Something was written there: as the watch tells.
   void changed(const Key& key);
 
  private:
+  // What was asked for and no pass has seen yet.
+  struct Asked {
+    std::set<std::string> confirm;
+    std::string approve, by;  // the last one counts
+  };
   struct Tracked {
     Resource resource;
     GitSourceSpec spec;
@@ -64,13 +70,14 @@ class Gitops final : public GitSync {
     bool full = true;
     int failures = 0;
     Time failing_since;
-    std::set<std::string> confirm;
+    Asked asked;
   };
   // What other threads may see of it.
   struct Public {
     Time last_attempt, next_attempt;
     uint64_t attempts = 0;
     bool running = false;
+    Value approval = {};  // what became of the last one
   };
 
   void take_in();
@@ -78,7 +85,8 @@ class Gitops final : public GitSync {
   void attempt(const Key& key, Tracked& tracked);
   Result<PassOrder> order_of(const Tracked& tracked);
   Result<std::map<std::string, Secret>> secret(const std::string& project, const std::string& name);
-  void store_status(Tracked& tracked, const Attempted& attempted, const std::string& told);
+  void store_status(Tracked& tracked, const Attempted& attempted, const Tidings& tidings);
+  void looked(const Key& key, const Tracked& tracked, const Tidings& tidings, Time now, Millis wait);
   Millis jittered(Millis wait);
   void wake();
   void pump();
@@ -94,7 +102,7 @@ class Gitops final : public GitSync {
   bool woken_ = false;
   bool reload_all_ = false;
   std::set<Key> changed_;
-  std::map<Key, std::set<std::string>> asked_;  // for a sync, with what is confirmed
+  std::map<Key, Asked> asked_;  // for a sync
   std::set<Key> hooked_;
   std::map<Key, Public> public_;
   Millis hooks_since_{0};

@@ -25,8 +25,9 @@ std::optional<GitTrouble> trouble_of(const SourceFacts& facts) {
   const Broken& first = facts.broken.front();
   std::string message = place_of(first) + "  " + first.message;
   if (facts.broken.size() > 1) message += " (and " + std::to_string(facts.broken.size() - 1) + " more files)";
+  message += facts.plan ? "; the other files are in the plan that waits" : "; the other files are applied";
   return GitTrouble{"FilesBroken", "CONFIG_INVALID", "User",
-                    std::move(message) + "; the other files are applied, and nothing is pruned until it is mended", true};
+                    std::move(message) + ", and nothing is pruned until it is mended", true};
 }
 
 Value condition(const Resource& resource, Time now, const char* type, bool is, std::string reason, std::string message) {
@@ -43,6 +44,53 @@ Value condition(const Resource& resource, Time now, const char* type, bool is, s
   return to_value(out);
 }
 
+Value list_of(const std::vector<std::string>& all) {
+  Value out = Value::list();
+  for (size_t i = 0; i < std::min(all.size(), kMostShown); ++i) out.push_back(printable(all[i], 500));
+  return out;
+}
+
+Value to_value(const WaitingPlan& plan) {
+  Value out = Value::map({{"id", plan.id},
+                          {"commit", plan.commit},
+                          {"generation", plan.generation},
+                          {"create", plan.create},
+                          {"configure", plan.configure},
+                          {"delete", plan.remove},
+                          {"interrupts", list_of(plan.interrupts)},
+                          {"since", format_time(plan.since)}});
+  if (!plan.confirmed.empty()) {
+    Value list = Value::list();  // all of them: the plan that waits is made with them again
+    for (const std::string& word : plan.confirmed) list.push_back(word);
+    out.set("confirmed", std::move(list));
+  }
+  if (!plan.replaces.empty()) out.set("replaces", printable(plan.replaces, 500));
+  return out;
+}
+
+std::string waits_for(const Resource& resource, const WaitingPlan& plan) {
+  std::string out = "plan " + plan.id + " of " + short_of(plan.commit) + " (" + counts_of(plan);
+  if (!plan.interrupts.empty()) out += ", interrupts " + std::to_string(plan.interrupts.size());
+  out += ") waits: trovectl git plan " + resource.metadata.name + ", then " + approval_of(resource.metadata.name, plan);
+  return plan.replaces.empty() ? out : out + "; " + plan.replaces;
+}
+
+std::optional<WaitingPlan> plan_from(const Value& value) {
+  if (!value.is_map()) return std::nullopt;
+  WaitingPlan out;
+  out.id = value["id"].text();
+  out.commit = value["commit"].text();
+  out.generation = value["generation"].int_or(0);
+  out.create = value["create"].int_or(0);
+  out.configure = value["configure"].int_or(0);
+  out.remove = value["delete"].int_or(0);
+  for (const Value& text : value["interrupts"].items()) out.interrupts.push_back(text.text());
+  for (const Value& word : value["confirmed"].items()) out.confirmed.insert(word.text());
+  out.replaces = value["replaces"].text();
+  out.since = parse_time(value["since"].text()).value_or(Time{});
+  return out;
+}
+
 }  // namespace
 
 Value status_of(const Resource& resource, const GitSourceSpec& spec, const SourceFacts& facts, const Attempted& attempted) {
@@ -53,6 +101,7 @@ Value status_of(const Resource& resource, const GitSourceSpec& spec, const Sourc
   out.set("phase", spec.suspend         ? "Suspended"
                    : trouble            ? trouble->reason
                    : spec.observe_only  ? "Observed"
+                   : facts.plan         ? "WaitingForApproval"
                    : waits              ? "WaitingForConfirmation"
                    : applied            ? "Applied"
                                         : "Pending");
@@ -86,6 +135,8 @@ Value status_of(const Resource& resource, const GitSourceSpec& spec, const Sourc
     out.set("broken", std::move(list));
   }
   std::string confirm;
+  const std::string stay = std::to_string(facts.unconfirmed.size()) +
+                           " objects with data are no longer in Git and stay until confirmed: ";
   if (waits) {
     Value list = Value::list();
     confirm = "trovectl git sync " + resource.metadata.name;
@@ -100,6 +151,7 @@ Value status_of(const Resource& resource, const GitSourceSpec& spec, const Sourc
     for (size_t i = 0; i < std::min(facts.held.size(), kMostShown); ++i) list.push_back(facts.held[i]);
     out.set("protected", std::move(list));
   }
+  if (facts.plan) out.set("plan", to_value(*facts.plan));
   out.set("observedGeneration", resource.metadata.generation);
 
   std::string done = short_of(facts.applied) + " of " + ref_of(spec) + ": " + std::to_string(facts.files) + " files, " +
@@ -117,11 +169,17 @@ Value status_of(const Resource& resource, const GitSourceSpec& spec, const Sourc
   else if (spec.observe_only)
     add("Ready", true, "Observed", short_of(facts.observed) + " of " + ref_of(spec) + " was seen, and nothing is applied");
   else
-    add("Ready", applied, applied ? "Applied" : "Progressing", applied ? done : "the first fetch is still to come");
-  if (waits)
-    add("Progressing", true, "WaitingForApproval",
-        std::to_string(facts.unconfirmed.size()) + " objects with data are no longer in Git and stay until confirmed: " +
-            confirm);
+    add("Ready", applied,
+        applied      ? "Applied"
+        : facts.plan ? "WaitingForApproval"
+                     : "Progressing",
+        applied      ? done
+        : facts.plan ? "nothing is applied yet, and the plan " + facts.plan->id + " waits to be approved"
+                     : "the first fetch is still to come");
+  if (facts.plan)
+    add("Progressing", true, "WaitingForApproval", waits_for(resource, *facts.plan) + (waits ? "; " + stay + confirm : ""));
+  else if (waits)
+    add("Progressing", true, "WaitingForApproval", stay + confirm);
   else if (!facts.held.empty())
     add("Progressing", true, "WaitingForApproval",
         facts.held.front() + " is no longer in Git and stays: it has deletionProtection" +
@@ -157,6 +215,7 @@ SourceFacts facts_from(const Value& status) {
   out.files = status["files"].int_or(0);
   out.skipped = status["skippedFiles"].int_or(0);
   out.objects = status["objects"].int_or(0);
+  out.plan = plan_from(status["plan"]);
   return out;
 }
 

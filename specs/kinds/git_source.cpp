@@ -90,6 +90,13 @@ spec:
        .reference = "Secret",
        .see = "sec"},
       reference_name("verify.keysRef.name", "Name of the Secret, in the same project."),
+      {.path = "approval",
+       .doc = "What is done with a commit. Automatic: it is applied. Manual: a plan of it is made and kept, and nothing of "
+              "it is applied until somebody approves the plan: `trovectl git sync NAME --approve PLAN`. A commit that "
+              "changes no object needs no approval.",
+       .default_json = R"("Automatic")",
+       .values = {"Automatic", "Manual"},
+       .see = "git.spec.prune"},
       {.path = "prune",
        .type = FieldType::object,
        .doc = "What becomes of an object whose document is not in the repository any more. Without it: it stays."},

@@ -258,6 +258,7 @@ GitSourceSpec git_source_spec(const Value& value) {
   out.webhook_secret = spec.object("webhook").reference("secretRef");
   out.verify = spec.has("verify");
   out.keys_secret = spec.object("verify").reference("keysRef");
+  out.manual = spec.text("approval") == "Manual";
   const Reader prune = spec.object("prune");
   out.prune = prune.boolean("enabled");
   out.refuse_empty = prune.boolean("refuseEmpty");

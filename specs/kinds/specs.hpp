@@ -102,6 +102,7 @@ struct GitSourceSpec : Common {
   Millis interval{0};
   std::string secret, webhook_secret, keys_secret;  // names of Secrets; "" = none
   bool verify = false;
+  bool manual = false;                              // approval: Manual
   bool prune = false, refuse_empty = true;
   int64_t max_delete = 0;
 };

@@ -7,6 +7,7 @@
 #include "reconciler/api/api.hpp"
 #include "specs/json.hpp"
 #include "tests/support/clock.hpp"
+#include "tests/support/plans.hpp"
 #include "tests/support/temp_dir.hpp"
 
 namespace trove {
@@ -15,28 +16,6 @@ inline constexpr const char* kAdmin = "admin-token-0123456789";
 inline constexpr const char* kMember = "member-token-0123456789";
 inline constexpr const char* kReader = "reader-token-0123456789";
 inline constexpr const char* kOther = "other-token-0123456789";
-
-class FakePlans final : public PlanSource {
- public:
-  Result<Value> plan(const std::string& project, const std::vector<Resource>& proposed,
-                     const std::vector<Key>& removed) override {
-    asked = proposed;
-    asked_removed = removed;
-    Value steps = Value::list();
-    for (const std::string& action : actions)
-    {
-      Value& step = steps.push_back(Value::map({{"action", action}, {"object", "databaseinstance/orders"}}));
-      if (interrupts) step.set("interrupts", "the database stops");
-    }
-    return Value::map({{"project", project}, {"objects", Value::list()}, {"facts", facts}, {"actions", steps}});
-  }
-  Result<Value> plan_of(const Key& key) override { return Value::map({{"object", to_string(key)}}); }
-  std::vector<Resource> asked;
-  std::vector<Key> asked_removed;
-  Value facts = Value::map();
-  std::vector<std::string> actions;
-  bool interrupts = false;
-};
 
 class FakeGuests final : public GuestHub {
  public:
@@ -114,6 +93,17 @@ class FakeLoop final : public LoopStatus {
   LoopHealth value{.observing = true, .queue = 3, .actions = 7};
 };
 
+class FakeGit final : public GitSync {
+ public:
+  Attempt<Value> sync(const Key& key, const SyncOrder& order) override {
+    asked.emplace_back(key, order);
+    return state(key);
+  }
+  Attempt<Value> state(const Key&) override { return Value::map({{"attempts", int64_t{3}}, {"running", false}}); }
+  Attempt<void> hook(const std::string&, const std::string&, const http::Request&) override { return {}; }
+  std::vector<std::pair<Key, SyncOrder>> asked;
+};
+
 // Passes everything on; fails or interferes when the test says so.
 class WrappedStore final : public Store {
  public:
@@ -180,6 +170,7 @@ struct Fixture {
                        .object_store = &object_store,
                        .joins = joins,
                        .loop = loop,
+                       .git = &git,
                        .version = "1.2.3"};
     options.tokens = std::string(kAdmin) + "\n# people\n" + kMember + " shop member jana\n" + kReader +
                      " shop reader rita\n\n" + kOther + " elsewhere member otto\n";
@@ -236,6 +227,7 @@ struct Fixture {
   FakeGuests guests;
   FakeObjects object_store;
   FakeLoop loop;
+  FakeGit git;
   std::unique_ptr<Api> api;
 };
 

@@ -7,6 +7,7 @@
 #include "specs/core/log.hpp"
 #include "specs/core/real.hpp"
 #include "support/git_repo.hpp"
+#include "support/plans.hpp"
 
 using namespace trove;
 
@@ -54,6 +55,8 @@ int main(int argc, char** argv) {
   if (!store || !sealer) return 1;
   Objects objects(**store, clock);
   Applier applier(objects, *sealer, rng, clock);
+  FakePlans planner;
+  PlanBook plans(objects, applier, *sealer, rng, clock, planner);
   double applying = 0;
   gitops::Gitops git({.objects = objects,
                       .sealer = *sealer,
@@ -68,6 +71,7 @@ int main(int argc, char** argv) {
                             return result;
                           },
                       .members = [&](const std::string& p, const std::string& s) { return applier.members(p, s); },
+                      .plans = plans,
                       .data = data / "git",
                       .allowed = *gitops::Allowed::parse({remote.directory()})});
   const Key key{"default", "GitSource", "all"};

@@ -1,4 +1,4 @@
-// git status, git sync, git verify.
+// git status, git plan, git sync, git verify.
 #include <catch2/catch.hpp>
 #include "specs/json.hpp"
 #include "tests/cli/support.hpp"
@@ -64,6 +64,74 @@ TEST_CASE("git sync --wait waits for a look that began after it asked, and its s
   const Ran broken = trovectl({"git", "sync", "shop-prod", "--wait"}, {&server});
   CHECK(broken.status == 8);
   CHECK(broken.out.find("prod/a.yaml:4:8  spec.sise: unknown field") != std::string::npos);
+}
+
+const std::string kWaiting = source(
+    R"({"type":"Progressing","status":"True","reason":"WaitingForApproval","message":"x"},)",
+    R"("status":"True","reason":"Applied")",
+    R"("lastGoodCommit":")" + kCommit + R"(","plan":{"id":"pl-7f3a21c0","commit":")" + kOlder +
+        R"(","create":2,"configure":1,"delete":0,"interrupts":["databaseinstance/orders: the database restarts"],
+           "since":"2026-09-27T11:50:00Z","replaces":"pl-00000001 no longer holds: volume/a: is gone"},)");
+
+TEST_CASE("git status shows the plan that waits, and git plan prints it") {
+  CannedServer server;
+  server.on("GET", kSource, 200, kWaiting);
+  server.on("GET", kSync, 200, R"({"attempts":3,"running":false})");
+  server.on("GET", kBase + "/plans/pl-7f3a21c0", 200,
+            R"({"id":"pl-7f3a21c0","project":"shop","revision":"42","observedAt":"2026-09-27T11:59:00Z","complete":true,
+                "createdAt":"2026-09-27T11:50:00Z","author":"git:shop-prod@77e0b1a",
+                "objects":[{"op":"create","kind":"Volume","name":"v","changes":[{"path":"spec.size","before":null,"after":1}],
+                "notes":[]}],"actions":[{"step":1,"object":"volume/v","action":"cinder.volume.create","detail":"1 GiB"}],
+                "waiting":[],"summary":{"add":1,"change":0,"destroy":0,"forget":0}})");
+  const Ran status = trovectl({"git", "status", "shop-prod"}, {&server});
+  CHECK(status.status == 0);
+  const Ran plan = trovectl({"git", "plan", "shop-prod"}, {&server});
+  CHECK(plan.status == 0);
+  CHECK(same_as_golden("git-plan.txt", status.out + "\n" + plan.out));
+  CHECK(trovectl({"git", "plan", "shop-prod", "-o", "json"}, {&server}).out.find("\"id\": \"pl-7f3a21c0\"") !=
+        std::string::npos);
+  CHECK(trovectl({"git", "plan", "shop-prod", "-o", "markdown"}, {&server}).out.find("### trove plan `pl-7f3a21c0`") == 0);
+  CHECK(trovectl({"git", "plan", "shop-prod", "--exit-code"}, {&server}).status == 1);
+}
+
+TEST_CASE("git plan says when nothing waits") {
+  CannedServer server;
+  server.on("GET", kSource, 200, kGood);
+  const Ran ran = trovectl({"git", "plan", "shop-prod"}, {&server});
+  CHECK(ran.status == 8);
+  CHECK(ran.err.find("no plan of gitsource/shop-prod waits for an approval") != std::string::npos);
+}
+
+TEST_CASE("git sync --approve names the plan, and --wait hears what became of it") {
+  CannedServer server;
+  server.on("POST", kSync, 202, R"({"attempts":3,"running":false})");
+  // The first look began before the approval, and an answer to an earlier one is none to this.
+  server.on("GET", kSync, 200, R"({"attempts":4,"approval":{"plan":"pl-7f3a21c0","result":"refused","attempt":2}})");
+  server.on("GET", kSync, 200, R"({"attempts":5,"approval":{"plan":"pl-7f3a21c0","result":"applied","attempt":5}})");
+  server.on("GET", kSync, 200, R"({"attempts":5,"approval":{"plan":"pl-7f3a21c0","result":"refused","attempt":5,
+    "message":"it no longer holds: volume/a: is gone; what waits: trovectl git sync shop-prod --approve pl-00000002"}})");
+  server.on("GET", kSource, 200, kGood);
+  server.on("GET", kSource, 200, kWaiting);
+  const std::vector<std::string> words = {"git", "sync", "shop-prod", "--approve", "pl-7f3a21c0", "--wait"};
+  const Ran good = trovectl(words, {&server});
+  CHECK(good.status == 0);
+  CHECK(parse_json(server.body_of("POST " + kSync)).value() ==
+        parse_json(R"({"confirm":[],"approve":"pl-7f3a21c0"})").value());
+  const Ran refused = trovectl(words, {&server});
+  CHECK(refused.status == 6);
+  CHECK(refused.err.find("plan pl-7f3a21c0 was not carried out: it no longer holds: volume/a: is gone; what waits: ") !=
+        std::string::npos);
+  CHECK(trovectl({"git", "sync", "shop-prod", "--approve", "pl-7f3a21c0", "--confirm", "vol/a"}, {&server}).status == 2);
+}
+
+TEST_CASE("git sync --wait does not end well while a plan waits") {
+  CannedServer server;
+  server.on("POST", kSync, 202, R"({"attempts":3,"running":false})");
+  server.on("GET", kSync, 200, R"({"attempts":4,"running":false})");
+  server.on("GET", kSource, 200, kWaiting);
+  const Ran ran = trovectl({"git", "sync", "shop-prod", "--wait"}, {&server});
+  CHECK(ran.status == 8);
+  CHECK(ran.out.find("--approve pl-7f3a21c0") != std::string::npos);
 }
 
 TEST_CASE("git verify says who signed, and refuses to call anything else verified") {

@@ -85,6 +85,8 @@ TEST_CASE("a GitSource becomes a struct with its defaults") {
   CHECK(least.path.empty());
   CHECK(least.interval == Millis{120'000});
   CHECK_FALSE(least.verify);
+  CHECK_FALSE(least.manual);
+  CHECK(spec("url: https://git.example/db\napproval: Manual").manual);
   CHECK_FALSE(least.prune);
   const GitSourceSpec pruning = spec("url: https://git.example/db\nprune: {enabled: true}");
   CHECK(pruning.prune);
