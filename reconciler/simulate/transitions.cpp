@@ -85,7 +85,7 @@ const std::vector<Bed>& beds() {
         {"Operation", "x", one + two, R"({"instanceRef":{"name":"one"},"restart":{}})",
          with_common({"instanceRef", "restart", "reason", "ttl"})},
         {"GitSource", "x", secrets, R"({"url":"https://git.example/a.git"})",
-         with_common({"url", "ref", "path", "interval", "secretRef", "webhook", "verify", "prune"})},
+         with_common({"url", "ref", "path", "interval", "secretRef", "webhook", "verify", "approval", "prune"})},
     };
   }();
   return all;
