@@ -115,6 +115,7 @@ std::string_view to_string(CloudVolume::Status status) {
     case CloudVolume::Status::detaching: return "detaching";
     case CloudVolume::Status::in_use: return "in-use";
     case CloudVolume::Status::extending: return "extending";
+    case CloudVolume::Status::retyping: return "retyping";
     case CloudVolume::Status::deleting: return "deleting";
     case CloudVolume::Status::error: return "error";
     case CloudVolume::Status::error_deleting: return "error_deleting";
@@ -132,6 +133,7 @@ std::string_view action_name(const CloudAction& action) {
                         [](const DeleteAddress&) { return "neutron.floatingip.delete"; },
                         [](const CreateVolume&) { return "cinder.volume.create"; },
                         [](const ExtendVolume&) { return "cinder.volume.extend"; },
+                        [](const RetypeVolume&) { return "cinder.volume.retype"; },
                         [](const DeleteVolume&) { return "cinder.volume.delete"; },
                         [](const CreateServer&) { return "nova.server.create"; },
                         [](const StartServer&) { return "nova.server.start"; },
@@ -162,6 +164,9 @@ std::string describe(const CloudAction& action) {
             return "volume " + a.name + ", " + gib(a.size_gib) + (a.type.empty() ? "" : ", type " + a.type) + zone(a);
           },
           [&](const ExtendVolume& a) { return "volume " + a.id + ", " + gib(a.from_gib) + " to " + gib(a.to_gib); },
+          [](const RetypeVolume& a) {
+            return "volume " + a.id + ", type " + or_else(a.from_type, "none") + " to " + a.to_type;
+          },
           [](const DeleteVolume& a) { return "volume " + a.id; },
           [&](const CreateServer& a) {
             return a.name + ", flavor " + a.flavor + ", " + a.datastore + (a.version.empty() ? "" : " " + a.version) +
@@ -178,6 +183,22 @@ std::string describe(const CloudAction& action) {
           [](const ExplainServer& a) { return "server " + a.id + ", who changed " + a.path; },
       },
       action);
+}
+
+std::optional<bool> same_volume_type(const std::vector<VolumeType>& types, const std::string& wants,
+                                     const std::string& has) {
+  if (wants == has) return true;
+  // As Cinder reads a type: an id first.
+  const auto known = [&](const std::string& word) {
+    const auto by_id = std::find_if(types.begin(), types.end(), [&](const VolumeType& type) { return type.id == word; });
+    return by_id != types.end()
+               ? by_id
+               : std::find_if(types.begin(), types.end(), [&](const VolumeType& type) { return type.name == word; });
+  };
+  const auto wanted = known(wants), had = known(has);
+  if (wanted != types.end() && had != types.end()) return wanted->id == had->id;
+  if (wanted == types.end() && had == types.end() && is_uuid(wants) && !has.empty()) return std::nullopt;
+  return false;
 }
 
 void answer_from_lists(Inventory& seen, const std::vector<Sought>& sought) {

@@ -61,11 +61,11 @@ struct CloudVolume {
   std::string id, name;
   Token token;
   enum class Status {
-    creating, available, reserved, attaching, in_use, detaching, extending, deleting, error, error_deleting,
+    creating, available, reserved, attaching, in_use, detaching, extending, retyping, deleting, error, error_deleting,
     error_extending, unknown                    // any other word of Cinder's
   } status = Status::available;
   int64_t size_gib = 0;
-  std::string type;
+  std::string type;                             // its name, as Cinder shows it; a spec may name it by its id as well
   std::string server_id;                        // attached to, or reserved for; "" = nothing
   Time created = {};
 };
@@ -90,6 +90,14 @@ struct Flavor {
   int64_t ram_mib = 0;
   int vcpus = 1;
 };
+struct VolumeType {
+  std::string id, name;
+  friend bool operator==(const VolumeType&, const VolumeType&) = default;
+};
+// Whether a volume that shows `has` is of the type that a spec calls `wants`, by name or by id. nullopt: it cannot be told,
+// for `wants` looks like an id, and of neither word is it known which type it is.
+std::optional<bool> same_volume_type(const std::vector<VolumeType>& types, const std::string& wants,
+                                     const std::string& has);
 // What the project may have of something. most: -1 = as much as there is.
 struct Quota {
   int64_t used = 0, most = -1;
@@ -120,6 +128,7 @@ struct Inventory {
   std::vector<StrayAddress> strays;  // known when the ports are
   std::vector<StoredObject> objects;
   std::vector<Flavor> flavors;
+  std::vector<VolumeType> volume_types;  // empty: not known, or the cloud has none
   Limits limits;                 // as they were within the last minutes
   std::vector<Sought> absent;    // of what was sought: looked up and not there; what was found is in the lists
   std::string trouble;           // why something is unknown, for conditions; stable text
@@ -135,6 +144,9 @@ struct DeletePort    { Token token; std::string id; };
 struct DeleteAddress { Token token; std::string id; };
 struct CreateVolume  { Token token; std::string project, name; int64_t size_gib = 0; std::string type, zone = {}; };
 struct ExtendVolume  { Token token; std::string id; int64_t from_gib = 0, to_gib = 0; };
+// Cinder may copy the data to another backend, which takes as long as it takes. When it cannot, it leaves the type as it
+// was, and says so nowhere.
+struct RetypeVolume  { Token token; std::string id, from_type, to_type; };
 struct DeleteVolume  { Token token; std::string id; };
 struct CreateServer  { Token token; std::string project, name, flavor, datastore, version, port_id, volume_id, zone = {}; };
 struct StartServer   { Token token; std::string id; };
@@ -147,8 +159,8 @@ struct DeleteStoredObject { std::string key; };
 // Reads: who did what to the server, by the cloud's own record. `path` and `actual` are what the asker wants to know of.
 struct ExplainServer { Token token; std::string id, path, actual; };
 using CloudAction = std::variant<CreatePort, UpdatePort, DeletePort, DeleteAddress, CreateVolume, ExtendVolume,
-                                 DeleteVolume, CreateServer, StartServer, ResizeServer, ConfirmResize, DeleteServer, AttachVolume, DetachVolume,
-                                 DeleteStoredObject, ExplainServer>;
+                                 RetypeVolume, DeleteVolume, CreateServer, StartServer, ResizeServer, ConfirmResize, DeleteServer,
+                                 AttachVolume, DetachVolume, DeleteStoredObject, ExplainServer>;
 std::string_view action_name(const CloudAction& action);     // "nova.server.create" "cinder.volume.extend" …
 std::string describe(const CloudAction& action);             // "orders-db-0 flavor db.small, port …": for people
 

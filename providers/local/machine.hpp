@@ -46,6 +46,7 @@ class Machine final : public LocalCloud {
   Result<Outcome> run(const DeleteAddress& action) { return Outcome{action.id, {}}; }  // there are none
   Result<Outcome> run(const CreateVolume& action);
   Result<Outcome> run(const ExtendVolume& action);
+  Result<Outcome> run(const RetypeVolume& action);
   Result<Outcome> run(const DeleteVolume& action);
   Result<Outcome> run(const AttachVolume& action);
   Result<Outcome> run(const DetachVolume& action);
@@ -57,6 +58,9 @@ class Machine final : public LocalCloud {
   Result<Outcome> run(const DeleteStoredObject& action);
   Result<Outcome> run(const ExplainServer&) { return Outcome{}; }  // nobody is recorded here
 
+  // A volume's record, read, changed and written under one lock.
+  Result<Outcome> change(const std::string& id, const Token& token,
+                         const std::function<Result<void>(VolumeRecord&)>& how);
   static tl::unexpected<Error> no_zone(const std::string& zone) {
     return fail(Code::invalid, "Availability zone '" + zone + "' is invalid: this machine has none");
   }

@@ -40,24 +40,39 @@ Result<Outcome> Machine::run(const CreateVolume& action) {
   return Outcome{record.volume.id, {}};
 }
 
-Result<Outcome> Machine::run(const ExtendVolume& action) {
+Result<Outcome> Machine::change(const std::string& id, const Token& token,
+                                const std::function<Result<void>(VolumeRecord&)>& how) {
   auto lock = state_.write_lock();
   if (!lock) return tl::unexpected(lock.error());
-  const auto found = state_.volume(action.id);
+  const auto found = state_.volume(id);
   if (!found) return tl::unexpected(found.error());
   VolumeRecord record = **found;
-  if (auto ours = check_token(record.volume.token, action.token, "Volume " + action.id); !ours)
-    return tl::unexpected(ours.error());
-  if (action.to_gib == record.volume.size_gib) return Outcome{action.id, {}};
-  if (action.to_gib < record.volume.size_gib) {
-    return fail(Code::invalid, "InvalidInput: New size for extend must be greater than current size. (current: " +
-                                   std::to_string(record.volume.size_gib) +
-                                   ", extended: " + std::to_string(action.to_gib) + ")");
-  }
-  if (auto space = check_space(); !space) return tl::unexpected(space.error());
-  record.volume.size_gib = action.to_gib;
+  if (auto ours = check_token(record.volume.token, token, "Volume " + id); !ours) return tl::unexpected(ours.error());
+  if (auto done = how(record); !done) return tl::unexpected(done.error());
   if (auto done = state_.put(record); !done) return tl::unexpected(done.error());
-  return Outcome{action.id, {}};
+  return Outcome{id, {}};
+}
+
+Result<Outcome> Machine::run(const ExtendVolume& action) {
+  return change(action.id, action.token, [&](VolumeRecord& record) -> Result<void> {
+    if (action.to_gib == record.volume.size_gib) return {};
+    if (action.to_gib < record.volume.size_gib) {
+      return fail(Code::invalid, "InvalidInput: New size for extend must be greater than current size. (current: " +
+                                     std::to_string(record.volume.size_gib) +
+                                     ", extended: " + std::to_string(action.to_gib) + ")");
+    }
+    if (auto space = check_space(); !space) return space;
+    record.volume.size_gib = action.to_gib;
+    return {};
+  });
+}
+
+// There is one kind of disk here: the type is what was asked for, and written down.
+Result<Outcome> Machine::run(const RetypeVolume& action) {
+  return change(action.id, action.token, [&](VolumeRecord& record) -> Result<void> {
+    record.volume.type = action.to_type;
+    return {};
+  });
 }
 
 Result<Outcome> Machine::run(const DeleteVolume& action) {

@@ -7,7 +7,7 @@
 namespace trove::openstack {
 namespace {
 
-constexpr Millis kFlavorsLast{600'000};
+constexpr Millis kListsLast{600'000};  // those that only operators change: flavors, volume types
 // Whose requests an action makes.
 std::vector<Service> services_of(const CloudAction& action) {
   using S = Service;
@@ -19,6 +19,7 @@ std::vector<Service> services_of(const CloudAction& action) {
                              [](const DeleteAddress&) { return std::vector{S::network}; },
                              [](const CreateVolume&) { return std::vector{S::volume}; },
                              [](const ExtendVolume&) { return std::vector{S::volume}; },
+                             [](const RetypeVolume&) { return std::vector{S::volume}; },
                              [](const DeleteVolume&) { return std::vector{S::volume}; },
                              [](const AttachVolume&) {
                                return std::vector{S::volume, S::compute};
@@ -97,21 +98,30 @@ Openstack::Answered<void> Openstack::ready(Service service) {
   return {};
 }
 
-Openstack::Answered<std::vector<FlavorSeen>> Openstack::flavors() {
+template <class T, class Read>
+Openstack::Answered<std::vector<T>> Openstack::lasting(Lasting<T>& kept, const List& list, Read read) {
   {
     std::lock_guard lock(mutex_);
-    if (!flavors_.empty() && clock_.monotonic() < flavors_until_) return flavors_;
+    if (!kept.things.empty() && clock_.monotonic() < kept.until) return kept.things;
   }
-  if (auto asked = ready(Service::compute); !asked) return tl::unexpected(asked.error());
-  auto listed = list_all(session_, {Service::compute, "/flavors/detail", "flavors", ""});
+  if (auto asked = ready(list.service); !asked) return tl::unexpected(asked.error());
+  auto listed = list_all(session_, list);
   if (!listed) return tl::unexpected(listed.error());
-  std::vector<FlavorSeen> seen;
+  std::vector<T> seen;
   for (const Value& json : *listed)
-    if (auto flavor = flavor_of(json)) seen.push_back(std::move(*flavor));
+    if (auto thing = read(json)) seen.push_back(std::move(*thing));
   std::lock_guard lock(mutex_);
-  flavors_ = seen;
-  flavors_until_ = clock_.monotonic() + kFlavorsLast;
+  kept.things = seen;
+  kept.until = clock_.monotonic() + kListsLast;
   return seen;
+}
+
+Openstack::Answered<std::vector<FlavorSeen>> Openstack::flavors() {
+  return lasting(flavors_, {Service::compute, "/flavors/detail", "flavors", ""}, flavor_of);
+}
+
+Openstack::Answered<std::vector<VolumeType>> Openstack::volume_types() {
+  return lasting(volume_types_, {Service::volume, "/types", "volume_types", ""}, volume_type_of);
 }
 
 Openstack::Answered<std::string> Openstack::flavor_id(const std::string& name) {
@@ -129,7 +139,7 @@ Openstack::Answered<std::string> Openstack::flavor_id(const std::string& name) {
       return tl::unexpected(
           refused(Service::compute, Code::invalid, "there is no flavor " + name, "there are: " + names));
     std::lock_guard lock(mutex_);
-    flavors_until_ = Millis{0};  // it may be new
+    flavors_.until = Millis{0};  // it may be new
   }
 }
 

@@ -40,6 +40,7 @@ class Openstack final : public OpenStackCloud {
   Answered<Outcome> run(const DeleteAddress& action);
   Answered<Outcome> run(const CreateVolume& action);
   Answered<Outcome> run(const ExtendVolume& action);
+  Answered<Outcome> run(const RetypeVolume& action);
   Answered<Outcome> run(const DeleteVolume& action);
   Answered<Outcome> run(const AttachVolume& action);
   Answered<Outcome> run(const DetachVolume& action);
@@ -61,10 +62,22 @@ class Openstack final : public OpenStackCloud {
   Answered<std::string> id_by_name(Service service, const std::string& path, const std::string& key,
                                    const std::string& name_or_id);
   Answered<std::vector<FlavorSeen>> flavors();
+  Answered<std::vector<VolumeType>> volume_types();
+  // A list that only operators change: read again after minutes, or when `until` is set back.
+  template <class T>
+  struct Lasting {
+    std::vector<T> things;
+    Millis until{0};
+  };
+  template <class T, class Read>
+  Answered<std::vector<T>> lasting(Lasting<T>& kept, const List& list, Read read);
 
   // Fresh, before anything is done to it: nullopt = gone; denied = it does not carry this token.
   Answered<std::optional<Server>> own_server(const std::string& id, const Token& token);
   Answered<std::optional<CloudVolume>> own_volume(const std::string& id, const Token& token);
+  // An action on a volume; refused, it is done when the volume `has_it`, and tried again while its state passes.
+  Answered<Outcome> change_volume(const std::string& id, const Token& token, Value body,
+                                  const std::function<bool(const CloudVolume&)>& has_it);
   Answered<std::optional<PortSeen>> own_port(const std::string& id, const Token& token);
   Answered<Reply> get(Service service, const std::string& path) {
     return session_.send({service, "GET", path, {}, {}});
@@ -107,6 +120,7 @@ class Openstack final : public OpenStackCloud {
   static void join(Inventory& inventory);
   void join_addresses(Inventory& inventory) const;
   void read_objects(const std::function<void(const Failure&)>& trouble);
+  void read_volume_types(Inventory& inventory);
   void read_limits(bool touched);
 
   const Options options_;
@@ -115,8 +129,8 @@ class Openstack final : public OpenStackCloud {
   Session session_;
   mutable std::mutex mutex_;  // guards what follows
   Capabilities capabilities_;
-  std::vector<FlavorSeen> flavors_;
-  Millis flavors_until_{0};
+  Lasting<FlavorSeen> flavors_;
+  Lasting<VolumeType> volume_types_;
   std::map<std::string, std::string> ids_;  // "glance mariadb-image" to an id
   std::string object_base_;  // of the object store; "" = the container has not been seen yet
 
@@ -130,7 +144,7 @@ class Openstack final : public OpenStackCloud {
   Kept<FloatingSeen> floatings_;
   Kept<StoredObject> objects_;
   Limits limits_;
-  std::optional<Millis> limits_at_;
+  std::optional<Millis> limits_at_, types_refused_at_;
   bool limits_doubtful_ = false;  // we used some since, or could not read them
   uint64_t performed_before_ = 0, access_before_ = 0;
   bool in_flight_ = true;

@@ -5,8 +5,10 @@ namespace trove::openstack {
 namespace {
 
 bool has_next(const Value& body, const std::string& key) {
-  for (const Value& link : body[key + "_links"].items())
-    if (link["rel"].text() == "next") return true;
+  // Of volume_types they are the volume_type_links.
+  for (const std::string& links : {key + "_links", key.substr(0, key.size() - 1) + "_links"})
+    for (const Value& link : body[links].items())
+      if (link["rel"].text() == "next") return true;
   return body["next"].is_string();  // Glance
 }
 

@@ -228,6 +228,7 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
     for (FlavorSeen& flavor : *known) inventory.flavors.push_back(std::move(flavor.flavor));
   else
     of_others.add(known.error());
+  read_volume_types(inventory);
   read_limits(touched);
   servers.get(), volumes.get(), network.get();
   inventory.limits = limits_;
@@ -275,6 +276,17 @@ void Openstack::join_addresses(Inventory& inventory) const {
     }
     if (!used) inventory.strays.push_back({floating.id, floating.address, floating.token});
   }
+}
+
+// Only those who name a type by its id need them: what cannot be read is not known, and is not asked for at every look.
+void Openstack::read_volume_types(Inventory& inventory) {
+  const Millis now = clock_.monotonic();
+  if (types_refused_at_ && now - *types_refused_at_ < kLimitsTouched) return;
+  types_refused_at_.reset();
+  if (auto known = volume_types())
+    inventory.volume_types = std::move(*known);
+  else
+    types_refused_at_ = now;
 }
 
 // How much of the quotas is used changes mostly by what we do. What cannot be read is not known, and nothing waits for it.

@@ -37,6 +37,7 @@ CloudVolume::Status volume_status(const std::string& status) {
                                                       {"in-use", S::in_use},
                                                       {"detaching", S::detaching},
                                                       {"extending", S::extending},
+                                                      {"retyping", S::retyping},
                                                       {"deleting", S::deleting},
                                                       {"error", S::error},
                                                       {"error_deleting", S::error_deleting},
@@ -168,6 +169,12 @@ std::optional<FlavorSeen> flavor_of(const Value& json) {
   out.flavor.ram_mib = json["ram"].int_or(0);
   out.flavor.vcpus = static_cast<int>(json["vcpus"].int_or(0));
   if (out.id.empty() || out.flavor.name.empty() || out.flavor.ram_mib <= 0) return std::nullopt;
+  return out;
+}
+
+std::optional<VolumeType> volume_type_of(const Value& json) {
+  VolumeType out{json["id"].text(), json["name"].text()};
+  if (out.id.empty() || out.name.empty()) return std::nullopt;
   return out;
 }
 

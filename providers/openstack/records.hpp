@@ -50,6 +50,7 @@ struct FlavorSeen {
   Flavor flavor;
 };
 std::optional<FlavorSeen> flavor_of(const Value& json);
+std::optional<VolumeType> volume_type_of(const Value& json);
 
 // Of a port: what the rules of the one group that is its own and ours let in; nothing when it has others, so that it is
 // corrected.

@@ -24,30 +24,52 @@ Openstack::Answered<Outcome> Openstack::run(const CreateVolume& action) {
   if (!action.type.empty()) volume.set("volume_type", action.type);
   if (const std::string& zone = zone_for(action.zone); !zone.empty()) volume.set("availability_zone", zone);
   auto made = session_.send({Service::volume, "POST", "/volumes", Value::map({{"volume", volume}}), {}});
-  if (!made) return tl::unexpected(made.error());
+  if (!made) {
+    Failure failure = made.error();
+    if (failure.error.code == Code::not_found) failure.error.code = Code::invalid;  // the type: nothing else is named
+    return tl::unexpected(std::move(failure));
+  }
   const std::string& id = made->body["volume"]["id"].text();
   if (id.empty()) return tl::unexpected(refused(Service::volume, Code::outcome_unknown, "the new volume has no id"));
   return Outcome{id, made->request_id};
 }
 
-Openstack::Answered<Outcome> Openstack::run(const ExtendVolume& action) {
-  auto done = session_.send({Service::volume,
-                             "POST",
-                             "/volumes/" + http::percent_encode(action.id) + "/action",
-                             Value::map({{"os-extend", Value::map({{"new_size", action.to_gib}})}}),
-                             {}});
-  if (done) return Outcome{action.id, done->request_id};
+Openstack::Answered<Outcome> Openstack::change_volume(const std::string& id, const Token& token, Value body,
+                                                      const std::function<bool(const CloudVolume&)>& has_it) {
+  auto done =
+      session_.send({Service::volume, "POST", "/volumes/" + http::percent_encode(id) + "/action", std::move(body), {}});
+  if (done) return Outcome{id, done->request_id};
   Failure failure = done.error();
-  // Cinder says 400 for a state that passes, and for a size that the volume has by now.
-  if (failure.error.code == Code::invalid) {
-    auto seen = own_volume(action.id, action.token);
-    if (seen && *seen && (*seen)->size_gib >= action.to_gib) return Outcome{action.id, failure.request_id};
-    const bool settled =
-        seen && *seen &&
-        ((*seen)->status == CloudVolume::Status::available || (*seen)->status == CloudVolume::Status::in_use);
-    if (!settled) failure.error.code = Code::conflict;
+  // Cinder says 400 for a state that passes, and for what the volume has by now; 404 for whatever it was told of.
+  if (failure.error.code == Code::invalid || failure.error.code == Code::not_found) {
+    auto seen = own_volume(id, token);
+    if (seen && !*seen) return tl::unexpected(std::move(failure));
+    if (seen && has_it(**seen)) return Outcome{id, failure.request_id};
+    const bool settled = seen && ((*seen)->status == CloudVolume::Status::available ||
+                                  (*seen)->status == CloudVolume::Status::in_use);
+    failure.error.code = settled ? Code::invalid : Code::conflict;
   }
   return tl::unexpected(std::move(failure));
+}
+
+Openstack::Answered<Outcome> Openstack::run(const ExtendVolume& action) {
+  return change_volume(action.id, action.token,
+                       Value::map({{"os-extend", Value::map({{"new_size", action.to_gib}})}}),
+                       [&](const CloudVolume& volume) { return volume.size_gib >= action.to_gib; });
+}
+
+Openstack::Answered<Outcome> Openstack::run(const RetypeVolume& action) {
+  auto volume = own_volume(action.id, action.token);
+  if (!volume) return tl::unexpected(volume.error());
+  if (!*volume) return tl::unexpected(refused(Service::volume, Code::not_found, "volume " + action.id + " is gone"));
+  const auto types = volume_types();  // not known: then Cinder says what it thinks of it
+  const auto has_it = [&](const CloudVolume& seen) {
+    return same_volume_type(types ? *types : std::vector<VolumeType>{}, action.to_type, seen.type).value_or(false);
+  };
+  if (has_it(**volume)) return Outcome{action.id, ""};
+  return change_volume(
+      action.id, action.token,
+      Value::map({{"os-retype", Value::map({{"new_type", action.to_type}, {"migration_policy", "on-demand"}})}}), has_it);
 }
 
 Openstack::Answered<Outcome> Openstack::run(const DeleteVolume& action) {

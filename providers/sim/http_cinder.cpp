@@ -22,7 +22,8 @@ http::Response cinder_refused(const SimRefusal& refusal) {
 bool is_attached(const CloudVolume& row) {
   using Status = CloudVolume::Status;
   return !row.server_id.empty() && (row.status == Status::in_use || row.status == Status::detaching ||
-                                    row.status == Status::extending || row.status == Status::error_extending);
+                                    row.status == Status::extending || row.status == Status::retyping ||
+                                    row.status == Status::error_extending);
 }
 
 Value view(World& world, const Ask& ask, const CloudVolume& row, bool detail) {
@@ -48,7 +49,7 @@ Value view(World& world, const Ask& ask, const CloudVolume& row, bool detail) {
                         {"updated_at", micros_text(more.updated)},
                         {"name", row.name},
                         {"description", more.description},
-                        {"volume_type", row.type.empty() ? "__DEFAULT__" : row.type},
+                        {"volume_type", row.type},
                         {"snapshot_id", Value()},
                         {"source_volid", Value()},
                         {"metadata", texts(more.metadata)},
@@ -85,14 +86,6 @@ http::Response create(World& world, Ask& ask) {
     more.metadata[member.key] = member.value.text();
   }
   row.type = asked["volume_type"].text();
-  if (!row.type.empty()) {
-    const auto known = std::find_if(world.volume_types.begin(), world.volume_types.end(), [&](const auto& type) {
-      return type.first == row.type || type.second == row.type;
-    });
-    if (known == world.volume_types.end())
-      return fault(404, "Volume type with name " + row.type + " could not be found.");
-    row.type = known->second;
-  }
   row.token = token_in(more.metadata, row.name);
   const auto id = world.model().create_volume(std::move(row), std::move(more));
   if (!id) return cinder_refused(id.error());
@@ -152,7 +145,8 @@ std::optional<CloudVolume::Status> status_from(const std::string& word) {
   using Status = CloudVolume::Status;
   for (Status status :
        {Status::creating, Status::available, Status::reserved, Status::attaching, Status::in_use, Status::detaching,
-        Status::extending, Status::deleting, Status::error, Status::error_deleting, Status::error_extending})
+        Status::extending, Status::retyping, Status::deleting, Status::error, Status::error_deleting,
+        Status::error_extending})
     if (to_string(status) == word) return status;
   return std::nullopt;
 }
@@ -171,18 +165,11 @@ http::Response act(World& world, Ask& ask, CloudVolume& row) {
     return answer(model.extend_volume(id, argument["new_size"].int_or(0)));
   }
   if (name == "os-retype") {
-    const std::string type = argument["new_type"].text();
-    for (const auto& [type_id, type_name] : world.volume_types) {
-      if (type != type_id && type != type_name) continue;
-      if (row.status != CloudVolume::Status::available && row.status != CloudVolume::Status::in_use)
-        return fault(400,
-                     "Invalid volume: Retype needs volume to be in available or in-use state, not be part of an "
-                     "active migration or a consistency group, requested type has to be different that the one "
-                     "from the volume, and for in-use volumes front-end qos specs cannot change.");
-      row.type = type_name;
-      return empty(202);
-    }
-    return fault(400, "Invalid input received: Invalid volume_type passed: " + type + ".");
+    const std::string policy = argument["migration_policy"].text_or("never");
+    if (policy != "never" && policy != "on-demand")
+      return fault(400, "Invalid input for field/attribute migration_policy. Value: " + policy + ". '" + policy +
+                            "' is not one of ['on-demand', 'never']");
+    return answer(model.retype_volume(id, argument["new_type"].text()));
   }
   const bool admin_only = name == "os-reset_status" || name == "os-force_delete" || name == "os-force_detach";
   if (admin_only && !ask.session.admin)
@@ -292,12 +279,12 @@ http::Response types(World& world, Ask& ask) {
                        {"extra_specs", Value::map()}});
   };
   if (ask.is("GET", 2)) {
-    const auto found = world.volume_types.find(ask.at(1));
-    if (found == world.volume_types.end()) return fault(404, "Volume type " + ask.at(1) + " could not be found.");
-    return json(200, Value::map({{"volume_type", view_of(found->first, found->second)}}));
+    for (const VolumeType& type : world.model().options.volume_types)
+      if (type.id == ask.at(1)) return json(200, Value::map({{"volume_type", view_of(type.id, type.name)}}));
+    return fault(404, "Volume type " + ask.at(1) + " could not be found.");
   }
   Value list = Value::list();
-  for (const auto& [id, name] : world.volume_types) list.push_back(view_of(id, name));
+  for (const VolumeType& type : world.model().options.volume_types) list.push_back(view_of(type.id, type.name));
   return json(200, Value::map({{"volume_types", std::move(list)}}));
 }
 

@@ -342,7 +342,7 @@ void World::fill() {
   image.checksum = std::string(32, 'c');
   image.created = clock.wall();
   images[image.id] = image;
-  volume_types = {{uid(*this), "__DEFAULT__"}, {uid(*this), "fast"}};
+  for (VolumeType& type : model().options.volume_types) type.id = uid(*this);
 }
 
 const Group& World::default_group(const std::string& project) {

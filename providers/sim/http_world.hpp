@@ -103,7 +103,6 @@ struct World {
   std::map<std::string, Floating> floatings = {};
   std::map<std::string, Image> images = {};
   std::map<std::string, ServerGroup> server_groups = {};
-  std::map<std::string, std::string> volume_types = {};  // id -> name
   std::map<std::string, Account> accounts = {};          // by project id
   SimModel& model() { return cloud.model(); }
   void fill();  // the first user's cloud: networks, images, types

@@ -44,7 +44,17 @@ SimResult<void> SimModel::check_gigabytes(int64_t asked) const {
                     "G has been consumed.");
 }
 
+SimResult<std::string> SimModel::type_named(const std::string& name_or_id) const {
+  for (const VolumeType& type : options.volume_types)
+    if (name_or_id.empty() || type.id == name_or_id || type.name == name_or_id) return type.name;
+  return refuse(Code::invalid, 404, "VolumeTypeNotFoundByName",
+                "Volume type with name " + name_or_id + " could not be found.");
+}
+
 SimResult<std::string> SimModel::create_volume(CloudVolume row, SimVolumeMore more) {
+  auto type = type_named(row.type);
+  if (!type) return tl::unexpected(type.error());
+  row.type = std::move(*type);
   if (row.size_gib < 1) {
     return refuse(Code::invalid, 400, "InvalidInput",
                   "Volume size '" + std::to_string(row.size_gib) + "' must be an integer and greater than 0");
@@ -90,6 +100,28 @@ SimResult<void> SimModel::extend_volume(const std::string& id, int64_t gib) {
   return {};
 }
 
+SimResult<void> SimModel::retype_volume(const std::string& id, const std::string& name) {
+  const auto found = volumes.find(id);
+  if (found == volumes.end()) return no_volume(id);
+  CloudVolume& volume = found->second;
+  auto type = type_named(name);
+  if (!type) return tl::unexpected(type.error());
+  using Status = CloudVolume::Status;
+  const bool settled = volume.status == Status::available || volume.status == Status::in_use;
+  if (!settled || volume.type == *type) {
+    return refuse(settled ? Code::invalid : Code::conflict, 400, "InvalidVolume",
+                  "Retype needs volume to be in available or in-use state, not be part of an active migration or a "
+                  "consistency group, requested type has to be different that the one from the volume, and for in-use "
+                  "volumes front-end qos specs cannot change.");
+  }
+  SimVolumeMore& more = volume_more[id];
+  more.retyping_to = std::move(*type);
+  more.doomed = chance(options.retype_error);
+  set_status(volume, Status::retyping);
+  later(options.volume_retype, Step::volume_retyped, id);
+  return {};
+}
+
 SimResult<void> SimModel::delete_volume(const std::string& id, bool force) {
   const auto found = volumes.find(id);
   if (found == volumes.end()) return no_volume(id);
@@ -115,6 +147,7 @@ SimResult<void> SimModel::reset_volume(const std::string& id, CloudVolume::Statu
   if (found == volumes.end()) return no_volume(id);
   cancel(id);
   volume_more[id].growing_to = 0;
+  volume_more[id].retyping_to.clear();
   set_status(found->second, status);
   return {};
 }

@@ -88,6 +88,7 @@ Inventory SimCloud::observe(const std::vector<Sought>& sought) {
   seen.strays = strays;
   seen.objects = values(objects_);
   seen.flavors = model_.options.flavors;
+  seen.volume_types = model_.options.volume_types;
   seen.limits = model_.limits();
   seen.servers_known = seen.volumes_known = seen.ports_known = seen.objects_known = true;
   if (chance(faults.blind_observe)) {
@@ -217,6 +218,15 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
                    const auto found = model_.volumes.find(a.id);
                    if (found != model_.volumes.end() && found->second.size_gib == a.to_gib) return Outcome{};
                    return told(model_.extend_volume(a.id, a.to_gib));
+                 });
+               },
+               [&](const RetypeVolume& a) {
+                 return volume(a, [&]() -> Result<Outcome> {
+                   const auto found = model_.volumes.find(a.id);
+                   if (found != model_.volumes.end() &&
+                       same_volume_type(model_.options.volume_types, a.to_type, found->second.type).value_or(false))
+                     return Outcome{};
+                   return told(model_.retype_volume(a.id, a.to_type));
                  });
                },
                [&](const DeleteVolume& a) {

@@ -151,6 +151,13 @@ void SimModel::run(const Task& task) {
       return set_status(volume->second, volume->second.server_id.empty() ? CloudVolume::Status::available
                                                                          : CloudVolume::Status::in_use);
     }
+    case Step::volume_retyped: {
+      SimVolumeMore& more = volume_more[task.id];
+      if (!std::exchange(more.doomed, false)) volume->second.type = more.retyping_to;
+      more.retyping_to.clear();
+      return set_status(volume->second, volume->second.server_id.empty() ? CloudVolume::Status::available
+                                                                         : CloudVolume::Status::in_use);
+    }
     case Step::attached:
       if (volume->second.server_id == task.other) set_status(volume->second, CloudVolume::Status::in_use);
       return;

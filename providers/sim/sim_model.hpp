@@ -55,6 +55,7 @@ struct SimVolumeMore {
   std::string attachment_id, device;
   bool doomed = false, stuck = false;
   int64_t growing_to = 0;
+  std::string retyping_to;
   Time updated;
 };
 struct SimPortMore {
@@ -103,6 +104,7 @@ class SimModel {
 
   SimResult<std::string> create_volume(CloudVolume row, SimVolumeMore more);
   SimResult<void> extend_volume(const std::string& id, int64_t gib);
+  SimResult<void> retype_volume(const std::string& id, const std::string& type);
   SimResult<void> delete_volume(const std::string& id, bool force);
   SimResult<void> reset_volume(const std::string& id, CloudVolume::Status status);
 
@@ -152,6 +154,7 @@ class SimModel {
     volume_created,
     volume_gone,
     volume_extended,
+    volume_retyped,
     attached,
     detached,
   };
@@ -179,6 +182,7 @@ class SimModel {
   SimResult<Server*> idle_server(const std::string& id, std::string_view action,
                                  std::initializer_list<Server::Status> allowed);
   SimResult<CloudVolume*> reserve_volume(const std::string& id);
+  SimResult<std::string> type_named(const std::string& name_or_id) const;  // its name; "" is the default
 
   const Clock& clock_;
   Rng& rng_;

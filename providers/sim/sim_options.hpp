@@ -17,12 +17,14 @@ struct SimOptions {
   Millis server_resize{3'000};  // RESIZE to VERIFY_RESIZE
   Millis server_confirm{300};   // VERIFY_RESIZE to ACTIVE, also for a revert
   Millis volume_create{500}, volume_delete{500}, volume_extend{500};
+  Millis volume_retype{2'000};  // the data is copied
   Millis attach{300};  // also a detachment
 
   int server_error = 0;  // builds that end in ERROR: "No valid host was found"
   int resize_error = 0;  // resizes that end in ERROR
   int volume_error = 0;  // creates that end in `error`
   int extend_error = 0;  // extensions that end in `error_extending`
+  int retype_error = 0;  // retypes that end with the old type, and without a word
   int stuck_delete = 0;  // a volume that becomes `error_deleting`, a server that stays DELETING; asked again, it goes
 
   int64_t max_cores = -1, max_ram_mib = -1;
@@ -32,11 +34,14 @@ struct SimOptions {
 
   std::vector<Flavor> flavors = {{"db.nano", 256, 1}, {"db.tiny", 512, 1}, {"db.small", 1024, 1}};
 
+  std::vector<VolumeType> volume_types = {{"type-1", "__DEFAULT__"}, {"type-2", "fast"}};  // the first: of who asks for none
+
   // Everything happens at once: for tests of what does not depend on time.
   static SimOptions instant() {
     SimOptions o;
     o.server_build = o.port_claim = o.server_delete = o.server_boot = o.server_stop = o.server_resize =
-        o.server_confirm = o.volume_create = o.volume_delete = o.volume_extend = o.attach = Millis{0};
+        o.server_confirm = o.volume_create = o.volume_delete = o.volume_extend = o.volume_retype = o.attach =
+            Millis{0};
     return o;
   }
 };

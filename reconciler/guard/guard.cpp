@@ -167,6 +167,18 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                  if (a.to_gib <= (*volume)->size_gib) return refuse("a volume never shrinks");
                  return {};
                },
+               [&](const RetypeVolume& a) -> Result<void> {
+                 auto volume = ours(cloud.volumes, cloud.volumes_known, a.id, a.token, "volume");
+                 if (!volume) return tl::unexpected(volume.error());
+                 auto fresh = read_(whole.object);
+                 if (!fresh) return tl::unexpected(fresh.error());
+                 if (!*fresh || (*fresh)->metadata.uid != a.token.uid)
+                   return refuse("the volume's object is not the one it names");
+                 // It may copy all the data, for hours: nobody's wish of a while ago.
+                 if ((*fresh)->deleting() || a.to_type.empty() || (*fresh)->spec["type"].text() != a.to_type)
+                   return refuse("no spec asks for type " + a.to_type + " of the volume");
+                 return {};
+               },
                [&](const DeleteVolume& a) -> Result<void> {
                  auto volume = ours(cloud.volumes, cloud.volumes_known, a.id, a.token, "volume");
                  if (!volume) return tl::unexpected(volume.error());

@@ -77,6 +77,8 @@ void apply_expected(World& world, const Action& action) {
             {fake_id(a->token), a->name, a->token, CloudVolume::Status::available, a->size_gib, a->type, ""});
       } else if (const auto* a = std::get_if<ExtendVolume>(cloud)) {
         if (auto v = find(inventory->volumes, a->id); v != inventory->volumes.end()) v->size_gib = a->to_gib;
+      } else if (const auto* a = std::get_if<RetypeVolume>(cloud)) {
+        if (auto v = find(inventory->volumes, a->id); v != inventory->volumes.end()) v->type = a->to_type;
       } else if (const auto* a = std::get_if<DeleteVolume>(cloud)) {
         std::erase_if(inventory->volumes, [&](const CloudVolume& v) { return v.id == a->id; });
       } else if (const auto* a = std::get_if<CreateServer>(cloud)) {

@@ -35,6 +35,7 @@ struct Facts {
   const std::map<std::string, Port>* ports = nullptr;
   const std::map<std::string, StoredObject>* objects = nullptr;
   const std::map<std::string, SimDisk>* disks = nullptr;
+  std::vector<VolumeType> volume_types;
   void look_at(const Truth& truth);
   // An empty map when there is none. Valid until it is asked for again.
   const Value& status_of(const Resource& resource) const;

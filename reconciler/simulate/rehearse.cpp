@@ -84,7 +84,7 @@ Result<Scenario> scenario_of(const Rehearsal& rehearsal, std::istream& in, Probl
   scenario.doc = "what the files say";
   scenario.project.clear();
   Value all = Value::list();
-  std::set<std::string> flavors;
+  std::set<std::string> flavors, types;
   int count = 0;
   for (const std::string& file : *files) {
     auto text = text_of_file(file, in);
@@ -100,7 +100,12 @@ Result<Scenario> scenario_of(const Rehearsal& rehearsal, std::istream& in, Probl
         return fail(Code::invalid,
                     "the files speak of the projects " + scenario.project + " and " + resource->metadata.project,
                     "simulate one project at a time");
-      if (resource->kind == "DatabaseInstance") flavors.insert(database_instance_spec(resource->spec).flavor);
+      if (resource->kind == "DatabaseInstance") {
+        const DatabaseInstanceSpec spec = database_instance_spec(resource->spec);
+        flavors.insert(spec.flavor);
+        types.insert(spec.volume_type);
+      }
+      if (resource->kind == "Volume") types.insert(volume_spec(resource->spec).type);
       all.push_back(Value::map({{"source", shown}, {"object", document}}));
     }
   }
@@ -112,6 +117,11 @@ Result<Scenario> scenario_of(const Rehearsal& rehearsal, std::istream& in, Probl
   for (const std::string& flavor : flavors)
     if (std::none_of(usual.flavors.begin(), usual.flavors.end(), [&](const Flavor& f) { return f.name == flavor; }))
       scenario.flavors.push_back({flavor, kFlavorMemoryMib, 2});
+  types.erase("");
+  for (const std::string& type : types)
+    if (std::none_of(usual.volume_types.begin(), usual.volume_types.end(),
+                     [&](const VolumeType& t) { return t.name == type; }))
+      scenario.volume_types.push_back({"id of " + type, type});
   scenario.deeds.push_back({Millis{0}, dump_json(Value::map({{"documents", std::move(all)}})), {}});
   return scenario;
 }

@@ -25,6 +25,7 @@ struct Scenario {
   std::string project = "p";
   std::vector<Flavor> flavors;  // that the cloud has besides its own
   std::set<std::string> pinned = {};  // parameters that wait for a restart for ever: the engine is stubborn
+  std::vector<VolumeType> volume_types = {};  // that the cloud has besides its own
 };
 
 // Documents of YAML as the body of an apply: read once, sent often.

@@ -15,7 +15,7 @@ using Kind = Fault::Kind;
 using At = FaultRow::At;
 constexpr std::string_view kServices = "nova cinder neutron swift";
 constexpr std::string_view kLists = "servers volumes ports objects";
-constexpr std::string_view kUnlucky = "build resize create delete";
+constexpr std::string_view kUnlucky = "build resize create delete retype";
 
 constexpr std::array kRows = {
     FaultRow{Kind::crash, "crash", At::boundary, false, "", "the control plane dies at its N-th effect boundary", 75,

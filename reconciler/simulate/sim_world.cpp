@@ -72,6 +72,8 @@ SimWorld::SimWorld(const Scenario& scenario, const Schedule& schedule, RunOption
   facts_.disks = &cloud_.disks;
   facts_.revision = store_->revision();
   for (const Flavor& flavor : scenario.flavors) cloud_.options().flavors.push_back(flavor);
+  for (const VolumeType& type : scenario.volume_types) cloud_.options().volume_types.push_back(type);
+  facts_.volume_types = cloud_.options().volume_types;
   injector_.pause = [this](std::string_view plane, Millis length) {
     if (nested_) return;
     Plane* paused = nullptr;

@@ -300,6 +300,7 @@ void SimWorld::strike(const Fault& fault) {
         (what == "build"    ? chances.server_error
          : what == "resize" ? chances.resize_error
          : what == "create" ? chances.volume_error
+         : what == "retype" ? chances.retype_error
                             : chances.stuck_delete) = per_mille;
       };
       set(fault.which, 500);

@@ -113,6 +113,24 @@ TEST_CASE("a volume never shrinks") {
   CHECK(c.ask(ExtendVolume{c.disk.token, c.disk.id, 2, 3}, c.volume).empty());
 }
 
+TEST_CASE("a volume is given the type that its spec asks for now, and no other") {
+  Case c;
+  const RetypeVolume retype{c.disk.token, c.disk.id, c.disk.type, "fast"};
+  CHECK(says(c.ask(retype, c.volume), "no spec asks for type fast"));
+  auto stored = *c.world.get("Volume", "i-data");
+  stored.spec.set("type", "fast");
+  c.world.put(stored);
+  CHECK(c.ask(retype, c.volume).empty());  // read afresh: the loop has not heard of it yet
+  CHECK(says(c.ask(retype, c.instance), "is not the one it names"));
+  CHECK(says(c.ask(RetypeVolume{{"somebody-else", "data", 1}, c.disk.id, "", "fast"}, c.volume), "token"));
+  CHECK(says(c.ask(RetypeVolume{c.disk.token, c.disk.id, "fast", "__DEFAULT__"}, c.volume), "no spec asks"));
+  CHECK(says(c.ask(RetypeVolume{c.disk.token, c.disk.id, "fast", ""}, c.volume), "no spec asks"));
+  c.world.remove("Volume", "i-data");
+  CHECK(says(c.ask(retype, c.volume), "no spec asks"));
+  c.blind();
+  CHECK_FALSE(c.ask(retype, c.volume).empty());
+}
+
 TEST_CASE("from an unknown world nothing is created replaced or deleted") {
   Case c;
   c.blind();

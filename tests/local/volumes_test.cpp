@@ -31,6 +31,17 @@ TEST_CASE("a volume grows and never shrinks") {
   CHECK(f.refused(CreateVolume{f.token("data", 1), "shop", "none", 0, ""}).code == Code::invalid);
 }
 
+TEST_CASE("another type is written down") {
+  Fixture f;
+  const auto id = f.volume();
+  f.must(RetypeVolume{f.token("data"), id, "", "ssd"});
+  f.must(RetypeVolume{f.token("data"), id, "", "ssd"});  // said twice
+  f.open();
+  CHECK(f.seen_volume(id)->type == "ssd");
+  CHECK(f.refused(RetypeVolume{f.token("data", 1), id, "ssd", "hdd"}).code == Code::denied);
+  CHECK(f.refused(RetypeVolume{f.token("data"), "none", "ssd", "hdd"}).code == Code::not_found);
+}
+
 TEST_CASE("a full disk takes no new volume and no bigger one") {
   Fixture f;
   const auto id = f.volume();

@@ -172,6 +172,39 @@ TEST_CASE("an instance's port, volume and server live and die on a real cloud") 
     });
     real.must(ExtendVolume{volume_token, volume.id, 1, 2});  // done is done
   }
+  SECTION("a volume is given another type in use, by name and back by id") {
+    const auto type_now = [&] { return Real::find(real.cloud->observe().volumes, volume.id)->type; };
+    const std::string first = type_now(), other = setting("TROVE_OTHER_TYPE", "fast");
+    const std::vector<VolumeType> types = real.cloud->observe().volume_types;
+    const auto known = [&](const std::string& name) {
+      return std::find_if(types.begin(), types.end(), [&](const VolumeType& type) { return type.name == name; });
+    };
+    REQUIRE(known(first) != types.end());
+    // The type that it has, in either word: nothing to do.
+    real.must(RetypeVolume{volume_token, volume.id, first, first});
+    real.must(RetypeVolume{volume_token, volume.id, first, known(first)->id});
+    auto none = real.cloud->perform(RetypeVolume{volume_token, volume.id, first, "no-such-type"});
+    REQUIRE_FALSE(none.has_value());
+    INFO(none.error().message);
+    CHECK(none.error().code == Code::invalid);
+    CHECK(none.error().message.find("no-such-type") != std::string::npos);
+    CHECK(none.error().message.find("(req-") != std::string::npos);
+    if (known(other) == types.end()) {
+      WARN("this cloud has no second volume type " + other + " (TROVE_OTHER_TYPE)");
+    } else {
+      const auto becomes = [&](const std::string& type) {
+        real.until([&](const Inventory& i) {
+          const auto* v = Real::find(i.volumes, volume.id);
+          return v->type == type && v->status == CloudVolume::Status::in_use && v->server_id == server.id;
+        });
+      };
+      real.must(RetypeVolume{volume_token, volume.id, first, other});
+      becomes(other);
+      real.must(RetypeVolume{volume_token, volume.id, first, other});  // done is done
+      real.must(RetypeVolume{volume_token, volume.id, other, known(first)->id});
+      becomes(first);
+    }
+  }
   SECTION("a volume goes and comes back") {
     real.must(DetachVolume{volume_token, volume.id, server.id});
     real.until(
@@ -200,7 +233,8 @@ TEST_CASE("an instance's port, volume and server live and die on a real cloud") 
     const Token other = {new_uid(real.rng), "server-0", 1};
     for (const CloudAction& action : std::initializer_list<CloudAction>{
              DeleteServer{other, server.id}, DeleteVolume{other, volume.id}, DeletePort{other, port.id},
-             DetachVolume{other, volume.id, server.id}, UpdatePort{other, port.id, {}}}) {
+             DetachVolume{other, volume.id, server.id}, RetypeVolume{other, volume.id, "", "fast"},
+             UpdatePort{other, port.id, {}}}) {
       auto refused = real.cloud->perform(action);
       REQUIRE_FALSE(refused.has_value());
       INFO(refused.error().message);

@@ -391,6 +391,36 @@ TEST_CASE("a volume grows while it is used and never shrinks") {
   CHECK(bed.cloud.volumes().at(ids.volume).size_gib == 5);
 }
 
+TEST_CASE("a volume is given another type while it is used, and one that cannot be is as it was, without a word") {
+  SimBed bed;
+  auto ids = bed.ready();
+  const Token own = SimBed::token("data");
+  const auto type = [&] { return bed.cloud.volumes().at(ids.volume).type; };
+  CHECK(type() == "__DEFAULT__");
+  REQUIRE(bed.cloud.perform(RetypeVolume{own, ids.volume, "__DEFAULT__", "fast"}));
+  CHECK(bed.volume_status(ids.volume) == "retyping");
+  CHECK(type() == "__DEFAULT__");
+  CHECK(code_of(bed.cloud.perform(RetypeVolume{own, ids.volume, "__DEFAULT__", "fast"})) == "conflict");
+  CHECK(code_of(bed.cloud.perform(ExtendVolume{own, ids.volume, 2, 6})) == "conflict");
+  bed.pass(2'000);
+  CHECK(bed.volume_status(ids.volume) == "in-use");
+  CHECK(type() == "fast");
+  CHECK(bed.cloud.perform(RetypeVolume{own, ids.volume, "__DEFAULT__", "fast"}));    // done is done
+  CHECK(bed.cloud.perform(RetypeVolume{own, ids.volume, "__DEFAULT__", "type-2"}));  // and so it is by its id
+  CHECK(bed.volume_status(ids.volume) == "in-use");
+  const auto unknown = bed.cloud.perform(RetypeVolume{own, ids.volume, "fast", "none"});
+  CHECK(code_of(unknown) == "invalid");
+  CHECK_THAT(words_of(unknown), Contains("Volume type with name none could not be found."));
+  CHECK(code_of(bed.cloud.perform(RetypeVolume{own, "none", "fast", "__DEFAULT__"})) == "not_found");
+  CHECK(code_of(bed.cloud.perform(RetypeVolume{SimBed::token("data", 7), ids.volume, "fast", "__DEFAULT__"})) == "denied");
+  bed.cloud.options().retype_error = 1000;
+  REQUIRE(bed.cloud.perform(RetypeVolume{own, ids.volume, "fast", "type-1"}));
+  CHECK(bed.volume_status(ids.volume) == "retyping");
+  bed.pass(2'000);
+  CHECK(bed.volume_status(ids.volume) == "in-use");
+  CHECK(type() == "fast");
+}
+
 TEST_CASE("a server that goes while its volume grows leaves a volume that is free and grown") {
   SimBed bed;
   auto ids = bed.ready();

@@ -218,7 +218,9 @@ def resources(args):
         outside(admin, project['databases'], shared)
     network(admin, 'demo-net', project['demo'], '%s.%d' % (first, int(second) + 1), False, False)
     cinder = ':8776/v3/' + admin.project_id
-    admin.ensure(cinder + '/types', 'volume_type', 'standard', {'extra_specs': {'volume_backend_name': 'rig'}})
+    # Two of one backend: a volume goes from one to the other without being copied.
+    for name in ('standard', 'other'):
+        admin.ensure(cinder + '/types', 'volume_type', name, {'extra_specs': {'volume_backend_name': 'rig'}})
     key = os.path.join(args.state, 'id_rig')
     if not os.path.exists(key):
         subprocess.run(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', 'rig', '-f', key], check=True)
