@@ -10,6 +10,10 @@ constexpr Millis kLongestPause{300'000};
 
 Token first_of(const std::string& uid) { return {uid, "", 0}; }
 
+bool is_retype_of(const Asked& asked, const std::string& uid) {
+  return asked.token.uid == uid && !asked.to_type.empty();
+}
+
 }  // namespace
 
 bool Intent::gone() const {
@@ -84,10 +88,23 @@ void Ledger::not_sent(const Token& token) {
 }
 
 void Ledger::deleted(const Token& token, const std::string& id, Millis now) {
-  asked_[id] = now;
+  asked_[id] = {token, "", now, 1};
   auto found = intents_.find(token);
   if (found != intents_.end() && found->second.id == id) found->second.deleted = true;
   note(token);
+}
+
+void Ledger::retyped(const Token& token, const std::string& id, const std::string& to_type, Millis now) {
+  Asked& asked = asked_[id];
+  asked = {token, to_type, now, asked.to_type == to_type ? asked.times + 1 : 1};
+}
+
+void Ledger::pardon(const std::string& uid) {
+  std::erase_if(asked_, [&](const auto& entry) { return is_retype_of(entry.second, uid); });
+}
+
+bool Ledger::asked_in_vain(const std::string& uid) const {
+  return std::any_of(asked_.begin(), asked_.end(), [&](const auto& entry) { return is_retype_of(entry.second, uid); });
 }
 
 void Ledger::forget(const std::string& uid) {
@@ -146,7 +163,16 @@ Ledger::News Ledger::observe(const Inventory& seen, Millis now,
       return std::none_of(seen.servers.begin(), seen.servers.end(), is) &&
              std::none_of(seen.volumes.begin(), seen.volumes.end(), is);
     });
-  for (const CloudVolume& v : seen.volumes) found(v.token, v.id);
+  for (const CloudVolume& v : seen.volumes) {
+    found(v.token, v.id);
+    auto asked = asked_.find(v.id);
+    if (asked == asked_.end() || asked->second.to_type.empty()) continue;
+    // However long it takes: the pause begins when it is over.
+    if (v.status == CloudVolume::Status::retyping)
+      asked->second.at = now;
+    else if (same_volume_type(seen.volume_types, asked->second.to_type, v.type).value_or(false))
+      asked_.erase(asked);
+  }
   for (const Port& p : seen.ports) found(p.token, p.id);
   for (const Sought& absent : seen.absent) {
     auto it = intents_.find(absent.token);
@@ -210,9 +236,19 @@ bool Ledger::doubtful(const std::string& uid, Sought::What what) const {
   return false;
 }
 
-Time Ledger::ask_again(const std::string& id) const {
+Millis Asked::pause() const {
+  if (to_type.empty()) return kAskAgain;
+  return std::min(kAskAgain * (int64_t{1} << std::clamp(times - 1, 0, 10)), kAskAgainMost);
+}
+
+const Asked* Ledger::asked(const std::string& id, const std::string& to_type) const {
   auto found = asked_.find(id);
-  return found == asked_.end() ? Time{} : Time{found->second.count()} + kAskAgain;
+  return found == asked_.end() || found->second.to_type != to_type ? nullptr : &found->second;
+}
+
+Time Ledger::ask_again(const std::string& id, const std::string& to_type) const {
+  const Asked* last = asked(id, to_type);
+  return last ? Time{last->at.count()} + last->pause() : Time{};
 }
 
 Time Ledger::try_again(const Token& token) const {

@@ -15,7 +15,8 @@ namespace trove {
 // A create that was never answered may still arrive. Ports and servers are refused by their MAC, port and volume when
 // they arrive twice; a volume has nothing of that kind, so it is waited for as long as a cloud may work on a request.
 inline constexpr Millis kLatePatience{60'000};
-inline constexpr Millis kAskAgain{60'000};  // a delete that hangs
+inline constexpr Millis kAskAgain{60'000};  // a delete that hangs; the first pause after a retype that came to nothing
+inline constexpr Millis kAskAgainMost{3'600'000};
 inline constexpr Millis kProofGap{1'000};   // two looks that are one proof each are at least so far apart
 
 struct Intent {
@@ -36,6 +37,17 @@ struct Intent {
   Sought sought(const Token& token) const { return {what, token, id}; }
 };
 
+// Something that the cloud agreed to do and may never do, without a word: a deletion that hangs, a retype that ended with
+// the old type. It is asked for again after a pause.
+struct Asked {
+  Token token;
+  std::string to_type;  // "" = it was asked to go
+  Millis at{0};         // monotonic: when it was last asked, or last seen at work on it
+  int times = 0;        // for the same thing
+  // A deletion costs the cloud nothing; a retype may copy everything there is, each time.
+  Millis pause() const;
+};
+
 class Ledger {
  public:
   static std::optional<Sought::What> what_of(const Token& token);  // by its role; nullopt: not one that is recorded
@@ -47,6 +59,10 @@ class Ledger {
   void refused(const Token& token);  // surely not made
   void not_sent(const Token& token);  // this time; an earlier time may not have been answered
   void deleted(const Token& token, const std::string& id, Millis now);
+  void retyped(const Token& token, const std::string& id, const std::string& to_type, Millis now);
+  // The owner's spec changed: what was asked for in vain may be asked for at once.
+  void pardon(const std::string& uid);
+  bool asked_in_vain(const std::string& uid) const;
   void forget(const std::string& uid);
   void forget_one(const Token& token);
 
@@ -66,8 +82,10 @@ class Ledger {
   bool doubtful(const std::string& uid, Sought::What what) const;
   // The newest incarnation of a role that was ever asked for; null = none.
   const Intent* newest(const std::string& uid, const std::string& role, Token* token) const;
-  // Steady time from which the deletion of a server or volume that did not end may be asked for again.
-  Time ask_again(const std::string& id) const;
+  // What a server or volume was asked for last, and has not done; null = nothing, or not this. "" = to go.
+  const Asked* asked(const std::string& id, const std::string& to_type = {}) const;
+  // Steady time from which that may be asked for again.
+  Time ask_again(const std::string& id, const std::string& to_type = {}) const;
   // Steady time from which a create that ended in error may be tried again: later each time.
   Time try_again(const Token& token) const;
   const std::map<Token, Intent>& intents() const { return intents_; }
@@ -75,7 +93,7 @@ class Ledger {
  private:
   void note(const Token& token);  // after a change of its intent
   std::map<Token, Intent> intents_;
-  std::map<std::string, Millis> asked_;  // servers and volumes by id: when their deletion was asked for last
+  std::map<std::string, Asked> asked_;  // servers and volumes by id
   std::set<Token> late_;                 // never answered, proven not to be there, and still looked for
   std::set<Token> open_;                 // neither listed nor proven gone: few, and asked for by every plan
 };

@@ -35,6 +35,7 @@ bool volumes_move(const Inventory& cloud) {
       case CloudVolume::Status::creating:
       case CloudVolume::Status::detaching:
       case CloudVolume::Status::extending:
+      case CloudVolume::Status::retyping:
       case CloudVolume::Status::deleting:
         return !volume.token.uid.empty();
       default:
@@ -114,6 +115,8 @@ void Loop::take(WatchBatch batch) {
       commit_later(std::move(txn));
     }
     world_.failures.erase(*key);  // any change of the inputs earns a new try
+    if (const std::string& uid = resource->metadata.uid; world_.ledger->asked_in_vain(uid))
+      world_.edit_ledger().pardon(uid);
     world_.put(make_object(std::move(*resource)));
     touch(*key, Priority::user);
   }
@@ -139,7 +142,8 @@ void Loop::take(Look look) {
         s.id + "|" + std::to_string(static_cast<int>(s.status)) + "|" + s.flavor + "|" + s.volume_id + "|" + s.fault);
   for (const CloudVolume& v : inventory.volumes)
     mix(v.token.uid,
-        v.id + "|" + std::to_string(static_cast<int>(v.status)) + "|" + std::to_string(v.size_gib) + "|" + v.server_id);
+        v.id + "|" + std::to_string(static_cast<int>(v.status)) + "|" + std::to_string(v.size_gib) + "|" + v.type + "|" +
+            v.server_id);
   for (const Port& p : inventory.ports) {
     std::string text = p.id + "|" + p.address + "|" + p.device_id;
     for (const std::string& cidr : p.allowed_cidrs) text += "," + cidr;
@@ -164,6 +168,7 @@ void Loop::take(Look look) {
                              inventory.volumes_known != world_.inventory->volumes_known ||
                              inventory.ports_known != world_.inventory->ports_known ||
                              inventory.flavors.size() != world_.inventory->flavors.size() ||
+                             inventory.volume_types != world_.inventory->volume_types ||
                              inventory.trouble != world_.inventory->trouble;
   std::set<std::string> changed;
   for (const auto& [uid, digest] : digests)

@@ -214,6 +214,7 @@ void Loop::note_outcome(const CloudAction& action, const Done::Item& item) {
     if (const auto* a = std::get_if<DeletePort>(&action)) ledger.deleted(a->token, a->id, now);
     if (const auto* a = std::get_if<DeleteVolume>(&action)) ledger.deleted(a->token, a->id, now);
     if (const auto* a = std::get_if<DeleteServer>(&action)) ledger.deleted(a->token, a->id, now);
+    if (const auto* a = std::get_if<RetypeVolume>(&action)) ledger.retyped(a->token, a->id, a->to_type, now);
   }
 }
 
