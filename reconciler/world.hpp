@@ -160,6 +160,10 @@ class World {
   std::vector<const CloudVolume*> surplus_volumes(const std::string& uid, const std::string& keep) const;
   // Why an absence is not believed, for conditions.
   std::string doubt() const;
+  // Whether it is of the type that a spec names; nullopt: that cannot be told.
+  std::optional<bool> has_type(const CloudVolume& volume, const std::string& wants) const {
+    return same_volume_type(inventory->volume_types, wants, volume.type);
+  }
   int64_t flavor_ram_mib(const std::string& flavor) const;  // 0 = no such flavor
 
  private:

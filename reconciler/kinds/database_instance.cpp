@@ -9,6 +9,7 @@ namespace trove {
 namespace {
 
 constexpr const char* kFlavor = "/flavor";
+constexpr const char* kVolumeType = "/volume/type";
 constexpr const char* kPower = "/power";  // not of the spec: that a server runs is always wanted
 
 Token token_of(const Object& object, std::string_view role, int incarnation = 1) {
@@ -124,12 +125,35 @@ void hurry_deletions(Ladder& ladder) {
   }
 }
 
-// Nobody can put it back: Cinder moved the data to another kind of disk.
-void judge_type(Ladder& ladder, const CloudVolume& volume) {
-  if (ladder.want.volume_type.empty()) return;
-  ladder.drift.judge({"/volume/type", ladder.want.volume_type, volume.type, volume.type == ladder.want.volume_type, {},
-                      false});
-  ladder.drift.waits_for("/volume/type", "a volume's type is not changed back");
+// What the owned Volume's spec says, brought to what the instance's says; null: it does.
+std::optional<Action> volume_follows(Ladder& ladder, const Object& volume, bool type_too) {
+  const auto& spec = volume.as<VolumeSpec>();
+  const DatabaseInstanceSpec& want = ladder.want;
+  const bool grows = spec.size_gib < want.volume_gib, other_policy = spec.deletion != want.deletion,
+             other_type = type_too && spec.type != want.volume_type;
+  if (!grows && !other_policy && !other_type) return std::nullopt;
+  Resource follow = volume.resource;
+  std::string what;
+  const auto say = [&](std::string change) { what += (what.empty() ? "" : ", ") + std::move(change); };
+  if (grows) {
+    follow.spec.set("size", want.volume_gib);
+    say("size " + std::to_string(spec.size_gib) + " to " + std::to_string(want.volume_gib) + " GiB");
+  }
+  if (other_type) {
+    const auto or_none = [](const std::string& type) { return type.empty() ? "none" : type; };
+    if (want.volume_type.empty())
+      follow.spec.erase("type");
+    else
+      follow.spec.set("type", want.volume_type);
+    say("type " + or_none(spec.type) + " to " + or_none(want.volume_type));
+    ladder.drift.forget(kVolumeType);  // from here on a difference is ours, whatever becomes of the spec meanwhile
+  }
+  if (other_policy) {
+    const std::string_view policy = want.deletion == Common::Deletion::remove ? "Delete" : "Retain";
+    follow.spec.set("deletionPolicy", policy);
+    say("deletionPolicy " + std::string(policy));
+  }
+  return Action{UpdateObject{std::move(follow), std::move(what)}, ladder.object.key(), Change::live};
 }
 
 // The volume. A plan when this rung has something to do; nullopt when the volume is there (ladder.volume_id) or none is
@@ -174,28 +198,13 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
     return ladder.act({UpdateObject{std::move(adopted), "adopted with its data"}, {}, Change::none}, "AdoptingVolume",
                       "volume " + key.name + " was kept from an earlier instance of this name");
   }
-  if (inlined) {
-    const auto& spec = volume->as<VolumeSpec>();
-    const bool grows = spec.size_gib < want.volume_gib;
-    const bool other_policy = spec.deletion != want.deletion;
-    if (grows || other_policy) {
-      Resource follow = volume->resource;
-      std::string what;
-      if (grows) {
-        follow.spec.set("size", want.volume_gib);
-        what = "size " + std::to_string(spec.size_gib) + " to " + std::to_string(want.volume_gib) + " GiB";
-      }
-      if (other_policy) {
-        follow.spec.set("deletionPolicy", policy);
-        what += (what.empty() ? "" : ", ") + std::string("deletionPolicy ") + std::string(policy);
-      }
-      // The instance goes on meanwhile.
-      ladder.plan.actions.push_back({UpdateObject{std::move(follow), what}, object.key(), Change::live});
-    }
-  }
   const bool unused = volume->resource.status["unused"].bool_or(false);
   const std::string bound = unused ? "" : bound_volume(volume->resource);
   const Observed<CloudVolume> seen = world.bound_volume_of(volume->meta().uid, bound);
+  // The instance goes on meanwhile. What is judged follows only where the judge's word is written down with it.
+  if (inlined)
+    if (auto follows = volume_follows(ladder, *volume, !seen.is_unknown()))
+      ladder.plan.actions.push_back(std::move(*follows));
   if (seen.is_unknown()) return ladder.unknown("the cloud's volumes are not known for certain: " + world.doubt());
   if (seen.is_absent()) {
     if (!bound.empty())
@@ -214,6 +223,9 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   if (seen->status == CloudVolume::Status::creating) port_meanwhile(ladder);
   if (seen->status == CloudVolume::Status::creating || seen->status == CloudVolume::Status::deleting)
     return ladder.wait("WaitingForDependency", "volume " + key.name + ": " + std::string(to_string(seen->status)));
+  // No server can be given it while cinder copies it.
+  if (seen->status == CloudVolume::Status::retyping && seen->server_id.empty())
+    return ladder.wait("WaitingForDependency", "volume " + key.name + " is being given another type");
   // Its object still says that it may be thrown away: a moment later it does not.
   if (unused) return ladder.wait("WaitingForDependency", "volume " + key.name + " is being created");
   ladder.volume_id = seen->id;
@@ -221,7 +233,8 @@ std::optional<Plan> volume_rung(Ladder& ladder) {
   if (inlined) {
     ladder.drift.judge_size("/volume/size", want.volume_gib, seen->size_gib,
                             "to accept it set volume.size to " + std::to_string(seen->size_gib));
-    judge_type(ladder, *seen);
+    const auto finding = ladder.drift.judge_type(kVolumeType, want.volume_type, *seen);
+    ladder.type_waits = finding == DriftJudge::Finding::change || finding == DriftJudge::Finding::correct;
   }
   Value volume_status = Value::map({{"size", seen->size_gib}});
   for (const char* field : {"usedPercent", "usableMib"})  // the guest's to say; until it speaks, what it said

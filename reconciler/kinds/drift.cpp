@@ -60,6 +60,11 @@ DriftJudge::DriftJudge(const Object& object, const World& world)
     if (record["generation"].int_or(0) == object.meta().generation) corrections_.push_back(record);
 }
 
+void DriftJudge::forget(const std::string& path) {
+  in_sync_.erase(path);
+  drift_.erase(path);
+}
+
 void DriftJudge::forget_all() {
   in_sync_ = Value::map();
   drift_.clear();
@@ -141,6 +146,17 @@ DriftJudge::Finding DriftJudge::judge_size(const std::string& path, int64_t want
   fact.mark = fact.fits ? Value(have_gib) : remembered;
   const Finding finding = found(std::move(fact), nullptr, "");
   if (drifted(path)) waits_for(path, "a volume never shrinks; " + accept);
+  return finding;
+}
+
+DriftJudge::Finding DriftJudge::judge_type(const std::string& path, const std::string& wants,
+                                           const CloudVolume& volume) {
+  // Whatever it has then is right; should one be asked for again, that is a change.
+  if (wants.empty()) return forget(path), Finding::fits;
+  const std::optional<bool> has_it = world_.has_type(volume, wants);
+  if (!has_it) return Finding::fits;
+  const Finding finding = found({path, wants, volume.type, *has_it}, nullptr, "");
+  if (finding == Finding::correct) corrected(path);
   return finding;
 }
 
@@ -242,6 +258,19 @@ Drift parameter_drift(const DatabaseInstanceSpec& instance, const ConfigurationG
         canonical_parameter(instance.engine, (*segments)[1]) == name)
       return Drift::ignore;
   return policy;
+}
+
+bool to_be_done(const Object& owner, const std::string& path, const Value& desired) {
+  const Value& status = owner.resource.status;
+  const Common& common = common_of(owner.spec);
+  if (!(status["inSync"][path] == desired)) return true;
+  if (common.suspend || common.drift_at(path) != Drift::correct) return false;
+  const auto names_it = [&](const Value& entry) { return entry["path"].text() == path; };
+  const auto& drift = status["drift"].items();
+  const auto& corrections = status["corrections"].items();
+  const auto record = std::find_if(corrections.begin(), corrections.end(), names_it);
+  return std::any_of(drift.begin(), drift.end(), names_it) &&
+         (record == corrections.end() || !(*record)["stopped"].bool_or(false));
 }
 
 int64_t engine_memory_mib(const Object& instance, const Server& server, const World& world) {

@@ -47,6 +47,8 @@ class DriftJudge {
   // Of something that a server's own record tells the author of: "resize", "stop".
   Finding judge(DriftFact fact, const Server& server, std::string_view deed);
   // A volume's size: larger than the spec is drift only if it grew after it was last seen.
+  // A volume's type. fits: as it should be, none is asked for, or it cannot be told.
+  Finding judge_type(const std::string& path, const std::string& wants, const CloudVolume& volume);
   Finding judge_size(const std::string& path, int64_t want_gib, int64_t have_gib, std::string accept);
   // Drift that somebody else found (a guest). Its paths are those below which `clear` made room.
   void report(std::string path, Value desired, Value actual, Drift policy, std::string waits_for = {});
@@ -59,6 +61,7 @@ class DriftJudge {
   void waits_for(const std::string& path, std::string what);
   // A person asked for it: corrections that were stopped are tried again.
   void try_again() { corrections_ = Value::list(); }
+  void forget(const std::string& path);
   void forget_all();
 
   const std::vector<CloudAction>& asks() const { return asks_; }
@@ -96,6 +99,10 @@ std::string_view to_string(Drift policy);
 
 // Of a parameter: its instance's policy or its group's, whichever is the milder; `group` may be null.
 Drift parameter_drift(const DatabaseInstanceSpec& instance, const ConfigurationGroupSpec* group, const std::string& name);
+
+// Whether what is to be seen of `owner` at `path`, and is not what its spec says, is to be brought there: a change, or drift
+// that its own judge has found and corrects. For a thing of its own that does it, and is not the one to judge.
+bool to_be_done(const Object& owner, const std::string& path, const Value& desired);
 
 // The memory that the engine is sized for: the server's flavor's, unless that was changed outside and is only reported;
 // then no more than the spec's.

@@ -146,6 +146,11 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
     const std::string message = "its volume grows to " + std::to_string(ladder.want.volume_gib) + " GiB";
     status.phase("ACTIVE").ready(true, "Available").synced(false, "Progressing", message).observed(0);
     status.progressing("Extending", message);
+  } else if (ladder.type_waits) {
+    const std::string message = "its volume changes from type " + ladder.volume->type + " to " + ladder.want.volume_type +
+                                "; trovectl why vol/" + ladder.object.meta().name + "-data tells how far that is";
+    status.phase("ACTIVE").ready(true, "Available").synced(false, "Progressing", message).observed(0);
+    status.progressing("Retyping", message);
   } else if (!pending.empty()) {
     std::string list;
     for (const std::string& name : pending) list += (list.empty() ? "" : ", ") + name;

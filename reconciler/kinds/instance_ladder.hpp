@@ -28,6 +28,7 @@ struct Ladder {
   std::string volume_id;           // "" = none is wanted
   std::optional<CloudVolume> volume;
   Port port;
+  bool type_waits = false;         // its volume shall have another type, and does not have it yet
   bool flavor_waits = false;       // another one is wanted, and may wait for approval
 
   Ladder(const Object& o, const World& w)

@@ -104,6 +104,8 @@ class StatusBuilder {
   StatusBuilder& synced(bool is, std::string_view reason, std::string message = {});
   StatusBuilder& progressing(std::string_view reason, std::string message);  // default: not progressing
   StatusBuilder& stalled(Trouble trouble, std::string_view reason = {});     // default: not stalled; the code
+  // Something is wrong that is tried again at `next`: no stall, and to be read in lastError.
+  StatusBuilder& trouble(Trouble trouble, Time next);
   // What the judge has found becomes part of the status and the Drifted condition. It has to live until build().
   StatusBuilder& drift(const DriftJudge& judge);
   // The generation that this status speaks of; default: the object's own. Zero keeps the last one.
@@ -116,6 +118,7 @@ class StatusBuilder {
   Value fields_ = Value::map();
   Condition ready_, synced_, progressing_, stalled_, drifted_;
   std::optional<Trouble> trouble_;
+  std::optional<Time> next_retry_;
   const DriftJudge* judge_ = nullptr;
   std::span<const std::string_view> carried_;
   int64_t generation_;

@@ -1,5 +1,7 @@
 #include "reconciler/kinds/plan.hpp"
 
+#include <cstdlib>
+
 namespace trove {
 namespace {
 
@@ -57,6 +59,13 @@ StatusBuilder& StatusBuilder::stalled(Trouble trouble, std::string_view reason) 
   trouble_ = std::move(trouble);
   return *this;
 }
+StatusBuilder& StatusBuilder::trouble(Trouble trouble, Time next) {
+  trouble_ = std::move(trouble);
+  // Counted from two clocks, the same moment comes out a little different each time.
+  const auto said = parse_time(object_.resource.status["lastError"]["nextRetry"].text());
+  next_retry_ = said && std::abs((*said - next).count()) <= 1000 ? *said : next;
+  return *this;
+}
 StatusBuilder& StatusBuilder::drift(const DriftJudge& judge) {
   judge_ = &judge;
   return *this;
@@ -83,7 +92,7 @@ Value StatusBuilder::build() {
                    "and back is one) or a restart"},
             "ReconcileFlapping");
   if (generation_ == 0) generation_ = object_.resource.status["observedGeneration"].int_or(0);
-  std::optional<Time> next_retry;
+  std::optional<Time> next_retry = next_retry_;
   std::optional<Time> since;
   if (auto failed = world_.failures.find(object_.key()); failed != world_.failures.end() && !failed->second.stale) {
     const Failure& failure = failed->second;

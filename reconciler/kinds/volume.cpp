@@ -59,6 +59,47 @@ const Object* user_of(const Object& object, const World& world) {
   return nullptr;
 }
 
+// Whether another type than it has is to be asked for now.
+bool wants_retype(const Object& object, const World& world, DriftJudge& drift, const CloudVolume& seen) {
+  const std::string& type = object.as<VolumeSpec>().type;
+  if (object.meta().owner_references.empty()) {
+    const auto finding = drift.judge_type("/type", type, seen);
+    return finding == DriftJudge::Finding::change || finding == DriftJudge::Finding::correct;
+  }
+  if (type.empty() || world.has_type(seen, type).value_or(true)) return false;
+  // What an instance made for itself is judged by its instance.
+  const Object* owner = user_of(object, world);
+  return !owner || to_be_done(*owner, "/volume/type", type);
+}
+
+// An instance that only looks on, or goes, changes nothing of its volume. null: there is none such.
+const Object* onlooker(const Object& object, const World& world) {
+  if (object.meta().owner_references.empty()) return nullptr;
+  const Object* owner = user_of(object, world);
+  return owner && (owner->deleting() || common_of(owner->spec).observe_only) ? owner : nullptr;
+}
+
+// Cinder puts a volume whose type it cannot change back as it was, and tells nobody why.
+Plan retype(StatusBuilder& status, const Object& object, const World& world, const CloudVolume& seen) {
+  const std::string& type = object.as<VolumeSpec>().type;
+  const Time again = world.ledger->ask_again(seen.id, type);
+  if (const Asked* asked = world.ledger->asked(seen.id, type); asked && world.steady < again) {
+    const std::string what = "cinder took the request to change volume " + seen.id + " to type " + type +
+                             " and left it as it was, " + seen.type + "; asked " + std::to_string(asked->times) +
+                             (asked->times == 1 ? " time" : " times") +
+                             ", and again after a pause that grows, or at the next change of the spec. Why, say the logs of "
+                             "cinder-scheduler and cinder-volume; to give it up set the type to " + seen.type +
+                             " or take it out of the spec";
+    status.trouble({"CLOUD_DEPENDENCY", "CloudOperator", what}, world.at(again));
+    Plan plan = wait(status, "RetypeNotDone", what);
+    plan.wake = world.at(again);
+    return plan;
+  }
+  return act(status,
+             {CloudAction{RetypeVolume{seen.token, seen.id, seen.type, type}}, object.key(), Change::live},
+             "Retyping", "type " + (seen.type.empty() ? "none" : seen.type) + " to " + type);
+}
+
 Plan plan_steps(const Object& object, const World& world, DriftJudge& drift) {
   const auto& want = object.as<VolumeSpec>();
   const Token token{object.meta().uid, "data", 1};
@@ -112,6 +153,8 @@ Plan plan_steps(const Object& object, const World& world, DriftJudge& drift) {
     if (!seen->server_id.empty()) return wait(status, "DeletionBlocked", "still attached to server " + seen->server_id);
     if (seen->status == CloudVolume::Status::deleting)
       return wait(status, "WaitingForCinder", "cinder deletes the volume");
+    if (seen->status == CloudVolume::Status::retyping)
+      return wait(status, "WaitingForCinder", "cinder has to end changing its type first");
     return remove(status, world, object, *seen, "Deleting", "deletionPolicy Delete", "the data is destroyed");
   }
   if (want.suspend) {
@@ -154,9 +197,12 @@ Plan plan_steps(const Object& object, const World& world, DriftJudge& drift) {
   switch (seen->status) {
     case CloudVolume::Status::creating:
     case CloudVolume::Status::extending:
+    case CloudVolume::Status::retyping:
     case CloudVolume::Status::deleting:
     case CloudVolume::Status::unknown:
-      status.ready(false, "Progressing", "cinder says " + std::string(to_string(seen->status)));
+      // Whoever uses it goes on using it while it is copied.
+      if (seen->status != CloudVolume::Status::retyping || seen->server_id.empty())
+        status.ready(false, "Progressing", "cinder says " + std::string(to_string(seen->status)));
       return wait(status, "WaitingForCinder", "cinder says " + std::string(to_string(seen->status)));
     case CloudVolume::Status::error:
     case CloudVolume::Status::error_deleting:
@@ -176,20 +222,24 @@ Plan plan_steps(const Object& object, const World& world, DriftJudge& drift) {
       break;
   }
   // What an instance made for itself is judged by its instance.
-  if (object.meta().owner_references.empty()) {
+  if (object.meta().owner_references.empty())
     drift.judge_size("/size", want.size_gib, seen->size_gib,
                      "to accept it set size to " + std::to_string(seen->size_gib));
-    if (!want.type.empty()) {
-      drift.judge({"/type", want.type, seen->type, seen->type == want.type, {}, false});
-      drift.waits_for("/type", "a volume's type is not changed back");
-    }
-  } else {
+  else
     drift.forget_all();
-  }
+  const bool another_type = wants_retype(object, world, drift, *seen);
   if (seen->size_gib < want.size_gib) {
     return act(status,
                {CloudAction{ExtendVolume{token, seen->id, seen->size_gib, want.size_gib}}, object.key(), Change::live},
                "Extending", std::to_string(seen->size_gib) + " GiB to " + std::to_string(want.size_gib) + " GiB");
+  }
+  if (another_type) {
+    if (const Object* owner = onlooker(object, world))
+      return wait(status, "WaitingForDependency",
+                  "instance " + owner->meta().name + " is being deleted or only observed: its volume stays a " + seen->type);
+    if (seen->status != CloudVolume::Status::available && seen->status != CloudVolume::Status::in_use)
+      return wait(status, "WaitingForCinder", "cinder says " + std::string(to_string(seen->status)));
+    return retype(status, object, world, *seen);
   }
   if (drift.drifted()) status.synced(false, "Drifted", drift.message());
   return converged(status);

@@ -88,7 +88,8 @@ Value facts_of(const World& world, const std::set<Key>& keys) {
       facts.set(name + " volume", volume.is_unknown()  ? std::string("not known")
                                   : volume.is_absent() ? std::string("none")
                                                        : std::string(to_string(volume->status)) + ' ' +
-                                                             std::to_string(volume->size_gib) + " GiB");
+                                                             std::to_string(volume->size_gib) + " GiB" +
+                                                             (volume->type.empty() ? "" : " " + volume->type));
     }
   }
   return facts;

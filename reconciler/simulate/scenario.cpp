@@ -53,6 +53,8 @@ std::vector<Scenario> make() {
         put_in(40, instance("orders-db", "flavor: db.tiny, volume: {size: 4}")),
         put_in(60, instance("orders-db", "flavor: db.small, volume: {size: 4}")),
         put_in(90, instance("orders-db", "flavor: db.small, volume: {size: 4}, access: {allowedCidrs: [10.9.0.0/16]}")),
+        put_in(95, instance("orders-db", "flavor: db.small, volume: {size: 4, type: fast}, "
+                                         "access: {allowedCidrs: [10.9.0.0/16]}")),
         take_out(100, "Database", "scratch"), take_out(102, "Database", "archive"),
         take_out(120, "BackupSchedule", "nightly"), take_out(140, "DatabaseInstance", "orders-db"),
         put_in(180, shop)}});
@@ -97,7 +99,8 @@ std::vector<Scenario> make() {
                   put_in(14, user("orders-app", "orders-db", "secretRef: {name: chosen}")),
                   put_in(25, database("orders", "orders-db")),
                   put_in(45, document("Secret", "chosen", "data: {password: canary-B8sL5nY3zH6p}")),
-                  put_in(50, document("Operation", "again", "instanceRef: {name: orders-db}, restart: {}"))}});
+                  put_in(50, document("Operation", "again", "instanceRef: {name: orders-db}, restart: {}")),
+                  put_in(65, document("Volume", "data", "size: 4, type: fast"))}});
   all.push_back({"cache",
                  "engines without a volume: a server and its port are all there is",
                  {put_in(0, document("DatabaseInstance", "pages", "datastore: {type: memcached}, flavor: db.nano") +

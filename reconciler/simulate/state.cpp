@@ -130,8 +130,13 @@ std::string normal_state(const Facts& facts) {
   for (const auto& [id, volume] : *facts.volumes) {
     if (facts.foreign.contains(id)) continue;
     auto disk = facts.disks->find(id);
+    // Whose spec names no type keeps the one that it has, which is history.
+    const bool typed = std::any_of(all.begin(), all.end(), [&, uid = volume.token.uid](const Resource& owner) {
+      return owner.metadata.uid == uid && owner.spec.find("type");
+    });
     lines.insert("volume of " + name_of(names, volume.token, volume.name) + " " +
-                 std::string(to_string(volume.status)) + " " + std::to_string(volume.size_gib) + " GiB " + volume.type +
+                 std::string(to_string(volume.status)) + " " + std::to_string(volume.size_gib) + " GiB " +
+                 (typed ? volume.type : "") +
                  (disk == facts.disks->end() ? "" : ", disk: " + disk_text(disk->second, names, declared)));
   }
   for (const auto& [id, port] : *facts.ports) {
@@ -197,7 +202,9 @@ std::optional<bool> matches_truth(const Facts& facts, const Object& object) {
   if (resource.kind == "Volume") {
     const auto& want = object.as<VolumeSpec>();
     for (const auto& [id, volume] : *facts.volumes)
-      if (volume.token.uid == resource.metadata.uid && volume.size_gib >= want.size_gib) return true;
+      if (volume.token.uid == resource.metadata.uid && volume.size_gib >= want.size_gib &&
+          (want.type.empty() || same_volume_type(facts.volume_types, want.type, volume.type).value_or(false)))
+        return true;
     return false;
   }
   if (resource.kind == "Database") {

@@ -79,11 +79,11 @@ spec:
        .unit = "GiB",
        .grows_only = true},
       {.path = "volume.type",
-       .doc = "Cinder volume type. Without it: the cloud's default.",
-       .change = Change::forbidden,
+       .doc = "Cinder volume type, by name or id. Changing it has Cinder retype the volume while the database runs; where the "
+              "types are of different backends all data is copied, which may take long. Without it: the cloud's default at "
+              "creation, and no change later.",
        .min = 1,
-       .max = 255,
-       .refusal = kOtherDisk},
+       .max = 255},
       {.path = "availabilityZone",
        .doc = "Availability zone of the server and of the volume that is made with it, as the cloud calls it. Without it: "
               "what troved was started with, else the cloud's choice.",

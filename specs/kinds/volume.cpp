@@ -25,11 +25,11 @@ spec: {size: 100}
        .unit = "GiB",
        .grows_only = true},
       {.path = "type",
-       .doc = "Cinder volume type. Without it: the cloud's default.",
-       .change = Change::forbidden,
+       .doc = "Cinder volume type, by name or id. Changing it has Cinder retype the volume, in use or not; where the types are "
+              "of different backends all data is copied, which may take long. Without it: the cloud's default at creation, "
+              "and no change later.",
        .min = 1,
-       .max = 255,
-       .refusal = "not done in place in this release: make a second Volume and move the data"},
+       .max = 255},
       {.path = "availabilityZone",
        .doc = "Cinder availability zone of the volume. Without it: what troved was started with, else the cloud's choice.",
        .change = Change::forbidden,

@@ -153,6 +153,20 @@ TEST_CASE("what cannot change is refused with the way out") {
   CHECK(f.stored("Volume", "v")->spec["size"].int_or(0) == 5);
 }
 
+TEST_CASE("another type of a volume is a change like its size") {
+  Fixture f;
+  const auto with = [](const std::string& volume) {
+    std::string yaml = instance("orders");
+    return yaml.replace(yaml.find("size: 5"), 7, volume);
+  };
+  for (const char* volume : {"size: 5", "size: 5, type: fast", "size: 5, type: slow", "size: 5"}) {
+    INFO(volume);
+    CHECK(f.apply(with(volume)).status == 200);
+  }
+  CHECK(f.stored("DatabaseInstance", "orders")->spec["volume"]["type"].is_null());
+  CHECK(f.last_event("DatabaseInstance", "orders").find("spec.volume.type slow") != std::string::npos);
+}
+
 TEST_CASE("one object twice in a set is refused") {
   Fixture f;
   auto answer = f.apply(instance("orders") + instance("orders"));

@@ -137,6 +137,9 @@ TEST_CASE("plans of single edits") {
   };
   plan("nothing", "db.tiny", "db.tiny");
   plan("grow-volume", "size: 2", "size: 5");
+  plan("retype-volume", "size: 2", "size: 2, type: fast");
+  plan("grow-and-retype-volume", "size: 2", "size: 5, type: fast");
+  plan("retype-to-its-own", "size: 2", "size: 2, type: type-1");
   plan("flavor-manual", "flavor: db.tiny", "flavor: db.small");
   plan("flavor-immediate", "flavor: db.tiny", "flavor: db.small\n  maintenance: {disruptiveChanges: Immediate}");
   plan("live-parameter", "max_connections: 200", "max_connections: 300");
