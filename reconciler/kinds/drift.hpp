@@ -46,9 +46,9 @@ class DriftJudge {
   Finding judge(DriftFact fact);
   // Of something that a server's own record tells the author of: "resize", "stop".
   Finding judge(DriftFact fact, const Server& server, std::string_view deed);
-  // A volume's size: larger than the spec is drift only if it grew after it was last seen.
   // A volume's type. fits: as it should be, none is asked for, or it cannot be told.
   Finding judge_type(const std::string& path, const std::string& wants, const CloudVolume& volume);
+  // A volume's size: larger than the spec is drift only if it grew after it was last seen.
   Finding judge_size(const std::string& path, int64_t want_gib, int64_t have_gib, std::string accept);
   // Drift that somebody else found (a guest). Its paths are those below which `clear` made room.
   void report(std::string path, Value desired, Value actual, Drift policy, std::string waits_for = {});
