@@ -171,7 +171,7 @@ std::string describe(const CloudAction& action) {
           [&](const CreateServer& a) {
             return a.name + ", flavor " + a.flavor + ", " + a.datastore + (a.version.empty() ? "" : " " + a.version) +
                    ", port " + or_else(a.port_id, "none") + ", volume " + or_else(a.volume_id, "none") +
-                   zone(a);
+                   zone(a) + (a.group.empty() ? "" : ", server group " + a.group);
           },
           [](const StartServer& a) { return "server " + a.id; },
           [](const ResizeServer& a) { return "server " + a.id + ", flavor " + a.from_flavor + " to " + a.to_flavor; },

@@ -148,7 +148,10 @@ struct ExtendVolume  { Token token; std::string id; int64_t from_gib = 0, to_gib
 // was, and says so nowhere.
 struct RetypeVolume  { Token token; std::string id, from_type, to_type; };
 struct DeleteVolume  { Token token; std::string id; };
-struct CreateServer  { Token token; std::string project, name, flavor, datastore, version, port_id, volume_id, zone = {}; };
+struct CreateServer  {
+  Token token;
+  std::string project, name, flavor, datastore, version, port_id, volume_id, zone = {}, group = {};  // name or id; "" = none
+};
 struct StartServer   { Token token; std::string id; };
 struct ResizeServer  { Token token; std::string id, from_flavor, to_flavor; };
 struct ConfirmResize { Token token; std::string id; };

@@ -37,6 +37,8 @@ Result<Machine::Reservation> Machine::reserve(const CreateServer& action, const 
   auto lock = state_.write_lock();
   if (!lock) return tl::unexpected(lock.error());
   if (!action.zone.empty()) return no_zone(action.zone);
+  if (!action.group.empty())
+    return fail(Code::invalid, "there is no server group " + action.group + ": this machine has none");
   if (auto ram = ram_of(action.flavor); !ram) return tl::unexpected(ram.error());
   const auto servers = state_.all_servers();
   // One that cannot be read could carry this token, or have this volume.

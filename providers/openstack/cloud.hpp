@@ -61,6 +61,7 @@ class Openstack final : public OpenStackCloud {
   Answered<std::string> network_id();
   Answered<std::string> id_by_name(Service service, const std::string& path, const std::string& key,
                                    const std::string& name_or_id);
+  Answered<std::string> server_group_id(const std::string& name_or_id);
   Answered<std::vector<FlavorSeen>> flavors();
   Answered<std::vector<VolumeType>> volume_types();
   // A list that only operators change: read again after minutes, or when `until` is set back.

@@ -11,6 +11,12 @@ bool speaks_of(const Failure& failure, std::string_view words) {
   return failure.error.message.find(words) != std::string::npos;
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string out;
+  for (const std::string& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
 }  // namespace
 
 Openstack::Answered<std::optional<Server>> Openstack::own_server(const std::string& id, const Token& token) {
@@ -26,6 +32,26 @@ Openstack::Answered<std::optional<Server>> Openstack::own_server(const std::stri
     return tl::unexpected(refused(Service::compute, Code::denied,
                                   "server " + id + " does not carry " + to_string(token) + "; it is not touched"));
   return server;
+}
+
+// Nova filters no list of groups by name; a project has ten of them as a rule.
+Openstack::Answered<std::string> Openstack::server_group_id(const std::string& name_or_id) {
+  auto listed = get(Service::compute, "/os-server-groups");
+  if (!listed) return tl::unexpected(listed.error());
+  std::vector<std::string> called, all;
+  for (const Value& json : listed->body["server_groups"].items()) {
+    const std::string &id = json["id"].text(), &name = json["name"].text();
+    if (id == name_or_id) return id;
+    if (name == name_or_id) called.push_back(id);
+    all.push_back(name);
+  }
+  if (called.size() == 1) return called.front();
+  if (called.size() > 1)
+    return tl::unexpected(refused(Service::compute, Code::invalid,
+                                  std::to_string(called.size()) + " server groups are called " + name_or_id,
+                                  "name the id of one: " + joined(called)));
+  return tl::unexpected(refused(Service::compute, Code::invalid, "there is no server group " + name_or_id,
+                                all.empty() ? "openstack server group create makes one" : "there are: " + joined(all)));
 }
 
 Openstack::Answered<Outcome> Openstack::run(const CreateServer& action) {
@@ -62,7 +88,14 @@ Openstack::Answered<Outcome> Openstack::run(const CreateServer& action) {
   if (!options_.key_pair.empty()) server.set("key_name", options_.key_pair);
   if (const std::string& zone = zone_for(action.zone); !zone.empty()) server.set("availability_zone", zone);
 
-  auto made = session_.send({Service::compute, "POST", "/servers", Value::map({{"server", server}}), {}});
+  Value body = Value::map({{"server", server}});
+  if (!action.group.empty()) {
+    auto group = server_group_id(action.group);
+    if (!group) return tl::unexpected(group.error());
+    body.set("os:scheduler_hints", Value::map({{"group", *group}}));
+  }
+
+  auto made = session_.send({Service::compute, "POST", "/servers", std::move(body), {}});
   if (!made) {
     Failure failure = made.error();
     // The volume or the port has a server already: somebody was faster, perhaps we were, by a request without an

@@ -170,8 +170,8 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
   const auto server = [&](const auto& a, auto act) { return ours(foreign(model_.servers, a.id, a.token), act); };
   const auto volume = [&](const auto& a, auto act) { return ours(foreign(model_.volumes, a.id, a.token), act); };
   const auto port = [&](const auto& a, auto act) { return ours(foreign(model_.ports, a.id, a.token), act); };
-  const auto zone = [](const std::string& name) -> Result<void> {
-    if (name.empty() || name == "nova") return {};
+  const auto zone = [&](const std::string& name) -> Result<void> {
+    if (name.empty() || model_.options.zones.contains(name)) return {};
     return fail(Code::invalid, "Availability zone '" + name + "' is invalid.");
   };
   return std::visit(
@@ -239,12 +239,15 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
                },
                [&](const CreateServer& a) -> Result<Outcome> {
                  if (auto known = zone(a.zone); !known) return tl::unexpected<Error>(known.error());
+                 if (!a.group.empty() && !model_.options.server_groups.contains(a.group))
+                   return fail(Code::invalid, "there is no server group " + a.group);
                  SimServerRequest request;
                  request.row.name = a.name;
                  request.row.token = a.token;
                  request.row.flavor = a.flavor;
                  request.more.project = a.project;
                  request.more.zone = a.zone;
+                 request.more.group = a.group;
                  if (!a.port_id.empty()) request.more.ports = {a.port_id};
                  if (!a.volume_id.empty()) request.more.volumes = {a.volume_id};
                  return told(model_.create_server(std::move(request)));

@@ -2,6 +2,7 @@
 // are in per mille; nothing is drawn for a chance of 0, so adding an option changes no old seed. Plain data.
 #pragma once
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 #include "providers/cloud.hpp"
@@ -35,6 +36,9 @@ struct SimOptions {
   std::vector<Flavor> flavors = {{"db.nano", 256, 1}, {"db.tiny", 512, 1}, {"db.small", 1024, 1}};
 
   std::vector<VolumeType> volume_types = {{"type-1", "__DEFAULT__"}, {"type-2", "fast"}};  // the first: of who asks for none
+
+  // By name. (The HTTP face has groups as its clients make them.)
+  std::set<std::string> zones = {"nova"}, server_groups = {"apart"};
 
   // Everything happens at once: for tests of what does not depend on time.
   static SimOptions instant() {

@@ -351,7 +351,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
     return ladder.act({CloudAction{CreateServer{token_of(object, "server-0", incarnation), object.meta().project,
                                                 member_name(object), ladder.want.flavor, ladder.want.datastore_type,
                                                 ladder.want.version, ladder.port.id, ladder.volume_id,
-                                                ladder.want.zone}},
+                                                ladder.want.zone, ladder.want.server_group}},
                        {},
                        again ? Change::rebuild : Change::live,
                        again ? "the database is down until the new server runs" : ""},

@@ -104,8 +104,14 @@ Result<Scenario> scenario_of(const Rehearsal& rehearsal, std::istream& in, Probl
         const DatabaseInstanceSpec spec = database_instance_spec(resource->spec);
         flavors.insert(spec.flavor);
         types.insert(spec.volume_type);
+        scenario.zones.insert(spec.zone);
+        scenario.server_groups.insert(spec.server_group);
       }
-      if (resource->kind == "Volume") types.insert(volume_spec(resource->spec).type);
+      if (resource->kind == "Volume") {
+        const VolumeSpec spec = volume_spec(resource->spec);
+        types.insert(spec.type);
+        scenario.zones.insert(spec.zone);
+      }
       all.push_back(Value::map({{"source", shown}, {"object", document}}));
     }
   }

@@ -26,6 +26,7 @@ struct Scenario {
   std::vector<Flavor> flavors;  // that the cloud has besides its own
   std::set<std::string> pinned = {};  // parameters that wait for a restart for ever: the engine is stubborn
   std::vector<VolumeType> volume_types = {};  // that the cloud has besides its own
+  std::set<std::string> zones = {}, server_groups = {};  // likewise
 };
 
 // Documents of YAML as the body of an apply: read once, sent often.

@@ -73,6 +73,8 @@ SimWorld::SimWorld(const Scenario& scenario, const Schedule& schedule, RunOption
   facts_.revision = store_->revision();
   for (const Flavor& flavor : scenario.flavors) cloud_.options().flavors.push_back(flavor);
   for (const VolumeType& type : scenario.volume_types) cloud_.options().volume_types.push_back(type);
+  cloud_.options().zones.insert(scenario.zones.begin(), scenario.zones.end());
+  cloud_.options().server_groups.insert(scenario.server_groups.begin(), scenario.server_groups.end());
   facts_.volume_types = cloud_.options().volume_types;
   injector_.pause = [this](std::string_view plane, Millis length) {
     if (nested_) return;

@@ -50,8 +50,8 @@ const std::vector<Bed>& beds() {
     };
     return std::vector<Bed>{
         {"DatabaseInstance", "x", groups, std::string(kMaria),
-         with_common({"datastore", "flavor", "volume", "availabilityZone", "configurationRef", "access", "rootAccess", "deletionProtection",
-                      "maintenance"})},
+         with_common({"datastore", "flavor", "volume", "availabilityZone", "serverGroup", "configurationRef", "access",
+                      "rootAccess", "deletionProtection", "maintenance"})},
         {"DatabaseInstance",
          "x",
          volumes,
@@ -101,6 +101,7 @@ const std::map<std::string, std::string, std::less<>>& known_values() {
       {"DatabaseInstance.volume.size", R"([2,3])"},
       {"DatabaseInstance.volume.type", R"(["-","fast","__DEFAULT__"])"},
       {"DatabaseInstance.availabilityZone", R"(["-","nova"])"},
+      {"DatabaseInstance.serverGroup", R"(["-","apart"])"},
       {"DatabaseInstance.volumeRef", R"([])"},
       {"DatabaseInstance.volumeRef.name", R"(["v1","v2"])"},
       {"DatabaseInstance.configurationRef", R"(["-",{"name":"g1"}])"},

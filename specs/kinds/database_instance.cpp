@@ -12,6 +12,9 @@ constexpr std::string_view kOtherDisk =
 constexpr std::string_view kOtherZone =
     "a server and its volume stay in the zone they were made in: make a second instance there with bootstrapFrom a backup, "
     "and move over to it";
+constexpr std::string_view kOtherGroup =
+    "a server stays in the server group it was made in, nova moves none: make a second instance there with bootstrapFrom a "
+    "backup, and move over to it";
 constexpr std::string_view kBootstrapOnce =
     "a backup is only restored while an instance is made: make a second instance with bootstrapFrom";
 }  // namespace
@@ -91,6 +94,14 @@ spec:
        .min = 1,
        .max = 255,
        .refusal = kOtherZone},
+      {.path = "serverGroup",
+       .doc = "Nova server group of the server, by name or id: its policy (affinity, anti-affinity, and their soft forms) says "
+              "on which hosts the instances that name it run. The group is made by its owner, as by `openstack server group "
+              "create --policy anti-affinity NAME`.",
+       .change = Change::forbidden,
+       .min = 1,
+       .max = 255,
+       .refusal = kOtherGroup},
       {.path = "volumeRef",
        .type = FieldType::object,
        .doc = "A Volume object to keep the data on, with a life of its own.",

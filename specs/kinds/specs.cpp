@@ -132,6 +132,7 @@ DatabaseInstanceSpec database_instance_spec(const Value& value) {
   out.volume_gib = spec.object("volume").integer("size");
   out.volume_type = spec.object("volume").text("type");
   out.zone = spec.text("availabilityZone");
+  out.server_group = spec.text("serverGroup");
   out.volume_ref = spec.reference("volumeRef");
   out.configuration_ref = spec.reference("configurationRef");
   out.allowed_cidrs = spec.object("access").texts("allowedCidrs");

@@ -39,6 +39,7 @@ struct DatabaseInstanceSpec : Common {
   std::string volume_type;
   std::string volume_ref;       // name of a Volume; "" = none
   std::string zone;             // "" = the cloud's choice
+  std::string server_group;     // name or id; "" = none
   std::string configuration_ref;
   std::vector<std::string> allowed_cidrs;
   bool is_public = false;       // access.public

@@ -105,6 +105,31 @@ TEST_CASE("a zone that the cloud does not know stalls with a code and the cloud'
   CHECK(world.cloud.servers().empty());
 }
 
+TEST_CASE("a server is made in the instance's server group, also the one that replaces it, and in no other") {
+  LoopWorld world;
+  world.apply(orders(", serverGroup: apart"));
+  world.run(Millis{60'000});
+  CHECK(world.condition("DatabaseInstance", "orders", "Ready") == "True");
+  const auto group_of_only_server = [&] {
+    REQUIRE(world.cloud.servers().size() == 1);
+    return world.cloud.model().server_more.at(world.cloud.servers().begin()->first).group;
+  };
+  CHECK(group_of_only_server() == "apart");
+  const std::string first = world.cloud.servers().begin()->first;
+  REQUIRE(world.cloud.model().delete_server(first));
+  world.run(Millis{180'000});
+  CHECK(world.cloud.servers().begin()->first != first);
+  CHECK(group_of_only_server() == "apart");
+
+  LoopWorld other;
+  other.apply(orders(", serverGroup: nowhere"));
+  other.run(Millis{60'000});
+  CHECK(other.condition("DatabaseInstance", "orders", "Stalled") == "True");
+  const auto orders = other.get("DatabaseInstance", "orders");
+  CHECK(orders->status["lastError"]["message"].text().find("there is no server group nowhere") != std::string::npos);
+  CHECK(other.cloud.servers().empty());
+}
+
 TEST_CASE("how a server joined is forgotten with its owner, also when that was stored late") {
   LoopWorld world;
   world.apply(orders(", deletionPolicy: Delete"));

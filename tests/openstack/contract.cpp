@@ -2,84 +2,15 @@
 // makes carries a uid of its own, and is gone at the end.
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <cstdio>
-#include <functional>
 #include <iostream>
-#include <thread>
+#include "openstack/real.hpp"
 #include "providers/guest/protocol.hpp"
 #include "providers/http/client.hpp"
-#include "providers/openstack/lists.hpp"
-#include "providers/openstack/openstack.hpp"
 #include "providers/openstack/records.hpp"
-#include "specs/core/real.hpp"
 
 using namespace trove;
 using namespace trove::openstack;
-
-namespace {
-
-std::string setting(const char* name, const char* otherwise) {
-  const char* text = std::getenv(name);
-  return text && *text ? text : otherwise;
-}
-
-struct Real {
-  Real() {
-    auto config = read_config(config_input(""));
-    if (!config) throw std::runtime_error(to_string(config.error()));
-    this->config = *config;
-    cloud = open();
-    uid = new_uid(rng);
-  }
-  std::unique_ptr<OpenStackCloud> open(Millis full_period = Millis{60'000}, const std::string& external = "") {
-    auto made = open_openstack_cloud(Options{.config = config,
-                                             .network = setting("TROVE_NETWORK", "rig-net"),
-                                             .images = {{"", setting("TROVE_IMAGE", "empty")}},
-                                             .external_network = external,
-                                             .container = "trove-contract",
-                                             .object_key = Secret("a key for tests only"),
-                                             .guest_endpoint =
-                                                 [](const Token&) {
-                                                   return GuestEndpoint{"https://192.0.2.1:7780", "single use"};
-                                                 },
-                                             .full_period = full_period,
-                                             .clock = clock,
-                                             .rng = rng});
-    if (!made) throw std::runtime_error(made.error().message);
-    return std::move(*made);
-  }
-  Token token(const char* role, int incarnation = 1) const { return {uid, role, incarnation}; }
-  Outcome must(const CloudAction& action) {
-    auto done = cloud->perform(action);
-    if (!done) throw std::runtime_error(describe(action) + ": " + done.error().message);
-    return *done;
-  }
-  // Observes until it holds; the last inventory.
-  Inventory until(const std::function<bool(const Inventory&)>& holds, int seconds = 60) {
-    Inventory seen;
-    for (int i = 0; i < seconds * 4; ++i) {
-      seen = cloud->observe();
-      if (holds(seen)) return seen;
-      std::this_thread::sleep_for(std::chrono::milliseconds(250));
-    }
-    throw std::runtime_error("never came true; trouble: " + seen.trouble);
-  }
-  template <class Things>
-  static auto find(const Things& things, const std::string& id) -> decltype(things.data()) {
-    for (const auto& thing : things)
-      if (thing.id == id) return &thing;
-    return nullptr;
-  }
-
-  RealClock clock;
-  RealRng rng;
-  Config config;
-  std::unique_ptr<OpenStackCloud> cloud;
-  std::string uid;
-};
-
-}  // namespace
 
 TEST_CASE("an instance's port, volume and server live and die on a real cloud") {
   Real real;
@@ -410,48 +341,39 @@ TEST_CASE("what this cloud can do is known after the first observation") {
   real.until([&](const Inventory& i) { return !Real::find(i.volumes, volume.id); });
 }
 
-// Needs a network for floating IPs with a router to the other one; the rig has rig-ext, another cloud names its own.
-TEST_CASE("a public address comes, stays with its port, and goes") {
-  const std::string external = setting("TROVE_EXTERNAL_NETWORK", "rig-ext");
+// Needs a group with anti-affinity and room on one host only; the rig has rig-apart, another cloud names its own or has none.
+TEST_CASE("a server group's policy holds for the servers that are made in it") {
+  const std::string group = setting("TROVE_SERVER_GROUP", "rig-apart");
   Real real;
-  auto transport = make_transport("");
-  Session session(real.config, *transport, real.clock, real.rng);
-  auto there = list_all(session, {Service::network, "/networks", "networks", "name=" + external});
-  REQUIRE(there.has_value());
-  if (there->empty()) {
-    WARN("no network " << external << ": floating IPs are not tried");
-    return;
+  const auto made = [&](const std::string& number, const std::string& in) {
+    const std::string name = "orders-db-" + number;
+    const Outcome port = real.must(CreatePort{real.token(("port-" + number).c_str()), "p", name, {}});
+    return real.cloud->perform(CreateServer{real.token(("server-" + number).c_str()), "p", name, "db.nano", "mariadb",
+                                            "10.11", port.id, "", "", in});
+  };
+  const auto none = made("0", "no-such-group");
+  REQUIRE_FALSE(none.has_value());
+  CHECK(none.error().code == Code::invalid);
+  CHECK(none.error().message.find("there is no server group no-such-group") != std::string::npos);
+  const auto first = made("0", group);
+  if (!first && first.error().message.find("there is no server group") != std::string::npos) {
+    WARN("no server group " << group << ": it is not tried");
+  } else {
+    REQUIRE(first.has_value());
+    real.until([&](const Inventory& i) { return Real::find(i.servers, first->id)->status == Server::Status::active; });
+    const auto second = made("1", group);
+    REQUIRE(second.has_value());
+    const Inventory seen = real.until(
+        [&](const Inventory& i) { return Real::find(i.servers, second->id)->status == Server::Status::error; });
+    CHECK(Real::find(seen.servers, second->id)->fault.find("No valid host") != std::string::npos);
+    real.must(DeleteServer{real.token("server-0"), first->id});
+    real.must(DeleteServer{real.token("server-1"), second->id});
   }
-  real.cloud = real.open(Millis{60'000}, external);
-  const auto public_of = [&](const std::string& id) {
-    const Inventory seen = real.cloud->observe();
-    INFO(seen.trouble);
-    REQUIRE(seen.ports_known);
-    const Port* port = Real::find(seen.ports, id);
-    return port ? port->public_address : "(no port)";
-  };
-  const Token token = real.token("port-0");
-  const std::string id = real.must(CreatePort{token, "p", "orders-db-0", {"10.0.0.0/8"}, true}).id;
-  const std::string address = public_of(id);
-  CHECK(address.find('.') != std::string::npos);
-  // Said again, as after an answer that was lost: no second one.
-  CHECK(real.must(CreatePort{token, "p", "orders-db-0", {"10.0.0.0/8"}, true}).id == id);
-  real.must(UpdatePort{token, id, {"192.0.2.0/24"}, true});
-  CHECK(public_of(id) == address);
-  const auto ours = [&] {
-    auto all = list_all(session, {Service::network, "/floatingips", "floatingips", ""});
-    REQUIRE(all.has_value());
-    return std::count_if(all->begin(), all->end(),
-                         [&](const Value& one) { return one["description"].text() == to_string(token); });
-  };
-  CHECK(ours() == 1);
-  real.must(UpdatePort{token, id, {"192.0.2.0/24"}, false});
-  CHECK(public_of(id).empty());
-  CHECK(ours() == 0);
-  real.must(UpdatePort{token, id, {"192.0.2.0/24"}, true});
-  CHECK(ours() == 1);
-  real.must(DeletePort{token, id});
-  CHECK(ours() == 0);
+  Inventory left = real.until([&](const Inventory& i) {
+    return std::none_of(i.servers.begin(), i.servers.end(), [&](const Server& s) { return s.token.uid == real.uid; });
+  });
+  for (const Port& port : left.ports)
+    if (port.token.uid == real.uid) real.must(DeletePort{port.token, port.id});
 }
 
 TEST_CASE("at rest only changes are read, and what others did is seen") {
@@ -489,37 +411,6 @@ TEST_CASE("at rest only changes are read, and what others did is seen") {
   seen = patient->observe({{Sought::What::volume, real.token("data", 1), first}});
   CHECK(seen.absent.size() == 1);
   CHECK_FALSE(Real::find(seen.ports, port));
-}
-
-TEST_CASE("two ports with one token can both go, and their group with the last") {
-  Real real;
-  const Token token = real.token("port-0");
-  const std::string first = real.must(CreatePort{token, "p", "twin", {"10.0.0.0/8"}}).id;
-  // As when somebody made the second without choosing its address.
-  auto transport = make_transport("");
-  Session session(real.config, *transport, real.clock, real.rng);
-  auto groups =
-      list_all(session, {Service::network, "/security-groups", "security_groups", "description=" + to_string(token)});
-  REQUIRE(groups.has_value());
-  REQUIRE(groups->size() == 1);
-  auto ports = session.send({Service::network, "GET", "/ports/" + first, {}, {}});
-  REQUIRE(ports.has_value());
-  auto twin =
-      session.send({Service::network,
-                    "POST",
-                    "/ports",
-                    Value::map({{"port", Value::map({{"network_id", ports->body["port"]["network_id"]},
-                                                     {"description", to_string(token)},
-                                                     {"security_groups", Value::list({groups->front()["id"]})}})}}),
-                    {}});
-  REQUIRE(twin.has_value());
-  const std::string second = twin->body["port"]["id"].text();
-  real.must(DeletePort{token, first});
-  CHECK(Real::find(real.cloud->observe().ports, second)->allowed_cidrs == std::vector<std::string>{"10.0.0.0/8"});
-  real.must(DeletePort{token, second});
-  groups = list_all(session, {Service::network, "/security-groups", "security_groups", ""});
-  REQUIRE(groups.has_value());
-  for (const Value& group : *groups) CHECK(group["description"].text() != to_string(token));
 }
 
 // Stops one service of the rig after the other: TROVE_RIG_SERVICE is tests/openstack/service with its --state.

@@ -1,4 +1,4 @@
-// Floating IPs for access.public, and availability zones: over HTTP, by the simulated cloud.
+// Floating IPs for access.public, availability zones and server groups: over HTTP, by the simulated cloud.
 #include <catch2/catch.hpp>
 #include "openstack_client/over_http.hpp"
 #include "providers/openstack/lists.hpp"
@@ -10,8 +10,8 @@ using namespace trove::openstack;
 namespace {
 
 // Somebody else with the same credentials.
-struct Neutron {
-  explicit Neutron(World& world)
+struct Somebody {
+  explicit Somebody(World& world)
       : transport(make_transport("")), session(world.config, *transport, world.clock, world.rng) {}
   std::vector<Value> addresses() { return *list_all(session, {Service::network, "/floatingips", "floatingips", ""}); }
   Value make(const std::string& description, const std::string& port) {
@@ -20,6 +20,12 @@ struct Neutron {
     if (!port.empty()) wanted.set("port_id", port);
     return session.send({Service::network, "POST", "/floatingips", Value::map({{"floatingip", wanted}}), {}})
         ->body["floatingip"];
+  }
+  std::string make_server_group(const std::string& name) {
+    session.set_microversion(Service::compute, "2.64");  // from which on a group has one policy
+    const Value wanted = Value::map({{"name", name}, {"policy", "anti-affinity"}});
+    return session.send({Service::compute, "POST", "/os-server-groups", Value::map({{"server_group", wanted}}), {}})
+        ->body["server_group"]["id"].text();
   }
   std::unique_ptr<Transport> transport;
   Session session;
@@ -37,15 +43,15 @@ std::string public_of(World& world, const std::string& port) {
 
 TEST_CASE("a public port has one floating IP with our mark for as long as it is public") {
   World world("public");
-  Neutron neutron(world);
-  const std::string foreign = neutron.make("somebody's", "")["id"].text();
+  Somebody somebody(world);
+  const std::string foreign = somebody.make("somebody's", "")["id"].text();
   const Token token = world.token("port-0");
   const auto port = world.cloud->perform(CreatePort{token, "p", "db-0", kOpen, true});
   REQUIRE(port.has_value());
   const std::string address = public_of(world, port->id);
   CHECK(address.starts_with("203.0.113."));
-  REQUIRE(neutron.addresses().size() == 2);
-  for (const Value& one : neutron.addresses())
+  REQUIRE(somebody.addresses().size() == 2);
+  for (const Value& one : somebody.addresses())
     if (one["id"].text() != foreign) {
       CHECK(one["description"].text() == to_string(token));
       CHECK(one["port_id"].text() == port->id);
@@ -54,7 +60,7 @@ TEST_CASE("a public port has one floating IP with our mark for as long as it is 
   // Asked again, it is the same one.
   REQUIRE(world.cloud->perform(UpdatePort{token, port->id, kOpen, true}).has_value());
   CHECK(public_of(world, port->id) == address);
-  CHECK(neutron.addresses().size() == 2);
+  CHECK(somebody.addresses().size() == 2);
 
   SECTION("not public any more") {
     REQUIRE(world.cloud->perform(UpdatePort{token, port->id, kOpen, false}).has_value());
@@ -64,13 +70,13 @@ TEST_CASE("a public port has one floating IP with our mark for as long as it is 
     REQUIRE(world.cloud->perform(DeletePort{token, port->id}).has_value());
     CHECK(world.ports() == 0);
   }
-  REQUIRE(neutron.addresses().size() == 1);
-  CHECK(neutron.addresses().front()["id"].text() == foreign);
+  REQUIRE(somebody.addresses().size() == 1);
+  CHECK(somebody.addresses().front()["id"].text() == foreign);
 }
 
 TEST_CASE("a floating IP whose answer was lost is found again by its mark") {
   World world("public");
-  Neutron neutron(world);
+  Somebody somebody(world);
   const Token token = world.token("port-0");
   const auto port = world.cloud->perform(CreatePort{token, "p", "db-0", kOpen});
   REQUIRE(port.has_value());
@@ -79,41 +85,41 @@ TEST_CASE("a floating IP whose answer was lost is found again by its mark") {
   REQUIRE_FALSE(first.has_value());
   CHECK(first.error().code == Code::outcome_unknown);
   REQUIRE(world.cloud->perform(UpdatePort{token, port->id, kOpen, true}).has_value());
-  CHECK(neutron.addresses().size() == 1);
+  CHECK(somebody.addresses().size() == 1);
   CHECK_FALSE(public_of(world, port->id).empty());
 }
 
 TEST_CASE("of two floating IPs with one mark the one in use stays, and one without a port is given to it") {
   World world("public");
-  Neutron neutron(world);
+  Somebody somebody(world);
   const Token token = world.token("port-0");
   const auto port = world.cloud->perform(CreatePort{token, "p", "db-0", kOpen});
   REQUIRE(port.has_value());
-  const std::string idle = neutron.make(to_string(token), "")["id"].text();
+  const std::string idle = somebody.make(to_string(token), "")["id"].text();
   REQUIRE(world.cloud->perform(UpdatePort{token, port->id, kOpen, true}).has_value());
-  REQUIRE(neutron.addresses().size() == 1);
-  CHECK(neutron.addresses().front()["id"].text() == idle);
-  CHECK(neutron.addresses().front()["port_id"].text() == port->id);
+  REQUIRE(somebody.addresses().size() == 1);
+  CHECK(somebody.addresses().front()["id"].text() == idle);
+  CHECK(somebody.addresses().front()["port_id"].text() == port->id);
   const std::string address = public_of(world, port->id);
-  neutron.make(to_string(token), "");
+  somebody.make(to_string(token), "");
   REQUIRE(world.cloud->perform(UpdatePort{token, port->id, kOpen, true}).has_value());
-  CHECK(neutron.addresses().size() == 1);
+  CHECK(somebody.addresses().size() == 1);
   CHECK(public_of(world, port->id) == address);
 }
 
 TEST_CASE("a floating IP whose port was taken away is shown as a stray, and only then deleted by itself") {
   World world("public");
-  Neutron neutron(world);
+  Somebody somebody(world);
   const Token token = world.token("port-0");
   const auto port = world.cloud->perform(CreatePort{token, "p", "db-0", kOpen, true});
   REQUIRE(port.has_value());
   CHECK(world.cloud->observe().strays.empty());
-  const std::string id = neutron.addresses().front()["id"].text();
+  const std::string id = somebody.addresses().front()["id"].text();
   const auto refused = world.cloud->perform(DeleteAddress{token, id});
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().code == Code::conflict);
 
-  REQUIRE(neutron.session.send({Service::network, "DELETE", "/ports/" + port->id, {}, {}}).has_value());
+  REQUIRE(somebody.session.send({Service::network, "DELETE", "/ports/" + port->id, {}, {}}).has_value());
   world.clock.advance(Millis{61'000});
   const Inventory seen = world.cloud->observe();
   REQUIRE(seen.strays.size() == 1);
@@ -121,9 +127,9 @@ TEST_CASE("a floating IP whose port was taken away is shown as a stray, and only
   CHECK(seen.strays.front().token == token);
   // Under another mark it is not found, and stays.
   REQUIRE(world.cloud->perform(DeleteAddress{world.token("port-1"), id}).has_value());
-  CHECK(neutron.addresses().size() == 1);
+  CHECK(somebody.addresses().size() == 1);
   REQUIRE(world.cloud->perform(DeleteAddress{token, id}).has_value());
-  CHECK(neutron.addresses().empty());
+  CHECK(somebody.addresses().empty());
 }
 
 TEST_CASE("without floating IPs known no port is known, and without a network for them none is asked for") {
@@ -144,6 +150,34 @@ TEST_CASE("without floating IPs known no port is known, and without a network fo
   CHECK(refused.error().code == Code::invalid);
   CHECK(refused.error().hint.find("--external-network") != std::string::npos);
   CHECK(plain.cloud->perform(DeletePort{token, other->id}).has_value());
+}
+
+TEST_CASE("a server is made in the server group of that name or id; one that is not there, or not one only, is refused") {
+  World world;
+  Somebody somebody(world);
+  std::vector<std::string> ids;
+  for (const char* name : {"apart", "twice", "twice"}) ids.push_back(somebody.make_server_group(name));
+  const auto made = [&](const std::string& role, const std::string& group) {
+    const auto port = world.cloud->perform(CreatePort{world.token(("port-" + role).c_str()), "p", "db-" + role, {}});
+    REQUIRE(port.has_value());
+    return world.cloud->perform(CreateServer{world.token(("server-" + role).c_str()), "p", "db-" + role, "db.nano", "mariadb", "",
+                                             port->id, "", "", group});
+  };
+  for (const auto& [role, group] : std::map<std::string, std::string>{{"0", "apart"}, {"1", ids[0]}}) {
+    const auto server = made(role, group);
+    REQUIRE(server.has_value());
+    world.face->locked([&](SimCloud& sim) { CHECK(sim.model().server_more.at(server->id).group == ids[0]); });
+  }
+  const auto none = made("2", "nowhere");
+  REQUIRE_FALSE(none.has_value());
+  CHECK(none.error().code == Code::invalid);
+  CHECK(none.error().message.find("there is no server group nowhere") != std::string::npos);
+  CHECK(none.error().hint.find("there are: apart, twice, twice") != std::string::npos);
+  const auto two = made("3", "twice");
+  REQUIRE_FALSE(two.has_value());
+  CHECK(two.error().code == Code::invalid);
+  CHECK(two.error().message.find("2 server groups are called twice") != std::string::npos);
+  CHECK(two.error().hint.find(ids[1]) != std::string::npos);
 }
 
 TEST_CASE("servers and volumes are made in the zone that is asked for, and refused in one that is not there") {

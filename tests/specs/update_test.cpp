@@ -57,6 +57,8 @@ TEST_CASE("a forbidden change says what to do instead") {
                     instance("volume: {size: 1}, availabilityZone: south")),
              Contains("spec.availabilityZone: cannot change from north to south") &&
                  Contains("make a second instance there with bootstrapFrom a backup"));
+  CHECK_THAT(update("DatabaseInstance", instance("volume: {size: 1}, serverGroup: apart"), instance("volume: {size: 1}")),
+             Contains("spec.serverGroup: cannot change from apart to nothing") && Contains("bootstrapFrom a backup"));
   CHECK_THAT(update("Volume", "{size: 1}", "{size: 1, availabilityZone: south}"),
              Contains("spec.availabilityZone: cannot change from nothing to south") && Contains("make a second Volume"));
   CHECK_THAT(update("Database", "{instanceRef: {name: a}}", "{instanceRef: {name: b}}"),
