@@ -46,6 +46,7 @@ Openstack::Answered<std::string> Openstack::server_group_id(const std::string& n
     all.push_back(name);
   }
   if (called.size() == 1) return called.front();
+  std::sort(all.begin(), all.end());
   if (called.size() > 1)
     return tl::unexpected(refused(Service::compute, Code::invalid,
                                   std::to_string(called.size()) + " server groups are called " + name_or_id,

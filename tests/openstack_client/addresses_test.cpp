@@ -22,7 +22,7 @@ struct Somebody {
         ->body["floatingip"];
   }
   std::string make_server_group(const std::string& name) {
-    session.set_microversion(Service::compute, "2.64");  // from which on a group has one policy
+    session.set_microversion(Service::compute, "compute 2.64");  // from which on a group has one policy
     const Value wanted = Value::map({{"name", name}, {"policy", "anti-affinity"}});
     return session.send({Service::compute, "POST", "/os-server-groups", Value::map({{"server_group", wanted}}), {}})
         ->body["server_group"]["id"].text();
@@ -165,6 +165,7 @@ TEST_CASE("a server is made in the server group of that name or id; one that is 
   };
   for (const auto& [role, group] : std::map<std::string, std::string>{{"0", "apart"}, {"1", ids[0]}}) {
     const auto server = made(role, group);
+    INFO((server ? "" : server.error().message));
     REQUIRE(server.has_value());
     world.face->locked([&](SimCloud& sim) { CHECK(sim.model().server_more.at(server->id).group == ids[0]); });
   }
