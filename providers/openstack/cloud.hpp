@@ -114,6 +114,7 @@ class Openstack final : public OpenStackCloud {
   template <class T, class Take>
   void refresh(Kept<T>& kept, List list, const std::string& changes, bool full, Troubles& troubles, Take take);
   void read_servers(bool full, Troubles& troubles);
+  void read_faults();
   void read_volumes(bool full, Troubles& troubles);
   void read_network(bool access_changed, Troubles& troubles);
   void look_for(const Sought& wanted, Seen& seen);
@@ -143,6 +144,7 @@ class Openstack final : public OpenStackCloud {
   Kept<PortSeen> ports_;
   Kept<SecurityGroup> groups_;
   Kept<FloatingSeen> floatings_;
+  std::map<std::string, std::string> faults_;  // by the id of a server in ERROR: why, where its list does not tell
   Kept<StoredObject> objects_;
   Limits limits_;
   std::optional<Millis> limits_at_, types_refused_at_;

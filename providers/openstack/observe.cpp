@@ -165,6 +165,26 @@ void Openstack::read_servers(bool full, Troubles& troubles) {
             things[server->id] = std::move(*server);
             return true;
           });
+  if (servers_.whole) read_faults();
+}
+
+// Nova's lists leave out why a server found no host (Zed: the fault is in the database of another cell than they ask);
+// the server's own record has it, a moment after it says ERROR.
+void Openstack::read_faults() {
+  std::map<std::string, std::string> known;
+  size_t asked = 0;
+  for (auto& [id, server] : servers_.things) {
+    if (server.status != Server::Status::error || server.token.uid.empty() || !server.fault.empty()) continue;
+    if (auto before = faults_.find(id); before != faults_.end()) {
+      server.fault = before->second;
+    } else if (asked++ < kMostSought) {
+      auto reply = get(Service::compute, "/servers/" + http::percent_encode(id));
+      if (!reply) continue;
+      if (const auto alone = server_of(reply->body["server"])) server.fault = alone->fault;
+    }
+    if (!server.fault.empty()) known[id] = server.fault;
+  }
+  faults_ = std::move(known);
 }
 
 void Openstack::read_volumes(bool full, Troubles& troubles) {

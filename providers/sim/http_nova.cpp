@@ -201,6 +201,9 @@ http::Response create(World& world, Ask& ask) {
   more.group = ask.body["os:scheduler_hints"]["group"].text();
   if (!more.group.empty() && !world.server_groups.contains(more.group))
     return bad("Instance group " + more.group + " could not be found.");
+  // There is one host.
+  if (!more.group.empty() && world.server_groups.at(more.group).policy == "anti-affinity")
+    for (const auto& [id, other] : world.model().server_more) more.doomed = more.doomed || other.group == more.group;
   if (auto why = read_metadata(asked["metadata"], more.metadata)) return bad(*why);
   if (asked.find("tags")) {
     if (ask.minor < 52)

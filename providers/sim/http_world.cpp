@@ -343,6 +343,8 @@ void World::fill() {
   image.created = clock.wall();
   images[image.id] = image;
   for (VolumeType& type : model().options.volume_types) type.id = uid(*this);
+  const ServerGroup apart{uid(*this), "apart", owner, "anti-affinity"};
+  server_groups[apart.id] = apart;
 }
 
 const Group& World::default_group(const std::string& project) {

@@ -106,7 +106,7 @@ SimResult<std::string> SimModel::create_server(SimServerRequest request) {
   row.created = now();
   row.fault.clear();
   more.task = "scheduling";
-  more.doomed = chance(options.server_error);
+  more.doomed = chance(options.server_error) || more.doomed;
   more.updated = row.created;
   server_more[id] = std::move(more);
   note_deed(id, "create");

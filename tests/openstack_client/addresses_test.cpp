@@ -156,24 +156,24 @@ TEST_CASE("a server is made in the server group of that name or id; one that is 
   World world;
   Somebody somebody(world);
   std::vector<std::string> ids;
-  for (const char* name : {"apart", "twice", "twice"}) ids.push_back(somebody.make_server_group(name));
+  for (const char* name : {"mine", "twice", "twice"}) ids.push_back(somebody.make_server_group(name));
   const auto made = [&](const std::string& role, const std::string& group) {
     const auto port = world.cloud->perform(CreatePort{world.token(("port-" + role).c_str()), "p", "db-" + role, {}});
     REQUIRE(port.has_value());
     return world.cloud->perform(CreateServer{world.token(("server-" + role).c_str()), "p", "db-" + role, "db.nano", "mariadb", "",
                                              port->id, "", "", group});
   };
-  for (const auto& [role, group] : std::map<std::string, std::string>{{"0", "apart"}, {"1", ids[0]}}) {
+  for (const auto& [role, group] : std::map<std::string, std::string>{{"0", "mine"}, {"1", ids[1]}}) {
     const auto server = made(role, group);
     INFO((server ? "" : server.error().message));
     REQUIRE(server.has_value());
-    world.face->locked([&](SimCloud& sim) { CHECK(sim.model().server_more.at(server->id).group == ids[0]); });
+    world.face->locked([&](SimCloud& sim) { CHECK(sim.model().server_more.at(server->id).group == (group == "mine" ? ids[0] : group)); });
   }
   const auto none = made("2", "nowhere");
   REQUIRE_FALSE(none.has_value());
   CHECK(none.error().code == Code::invalid);
   CHECK(none.error().message.find("there is no server group nowhere") != std::string::npos);
-  CHECK(none.error().hint.find("there are: apart, twice, twice") != std::string::npos);
+  CHECK(none.error().hint.find("there are: apart, mine, twice, twice") != std::string::npos);
   const auto two = made("3", "twice");
   REQUIRE_FALSE(two.has_value());
   CHECK(two.error().code == Code::invalid);

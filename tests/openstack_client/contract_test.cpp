@@ -17,6 +17,8 @@ struct SimulatedCloud {
     ::setenv("OS_CLOUD", "sim", 1);
     ::setenv("TROVE_NETWORK", "sim-net", 1);
     ::setenv("TROVE_IMAGE", "trove-guest", 1);
+    ::setenv("TROVE_SERVER_GROUP", "apart", 1);
+    ::setenv("TROVE_EXTERNAL_NETWORK", "public", 1);
   }
   static trove::SimOptions options() {
     trove::SimOptions options = trove::SimOptions::instant();
@@ -34,3 +36,4 @@ SimulatedCloud simulated;
 }  // namespace
 
 #include "../openstack/contract.cpp"
+#include "../openstack/contract_ports.cpp"

@@ -463,7 +463,7 @@ TEST_CASE("flavors groups and limits") {
   CHECK(bed.nova("POST", "/os-server-groups", R"({"server_group":{"name":"g","policies":["anti-affinity"]}})", "2.60")
             .status == 200);
   CHECK(bed.nova("POST", "/os-server-groups", R"({"server_group":{"name":"g","policy":"never"}})").status == 400);
-  CHECK(bed.nova("GET", "/os-server-groups").body["server_groups"].size() == 2);
+  CHECK(bed.nova("GET", "/os-server-groups").body["server_groups"].size() == 3);
   CHECK(bed.nova("DELETE", "/os-server-groups/" + id).status == 204);
   CHECK(bed.nova("DELETE", "/os-server-groups/" + id).status == 404);
 }
