@@ -139,6 +139,7 @@ std::string_view action_name(const CloudAction& action) {
                         [](const StartServer&) { return "nova.server.start"; },
                         [](const ResizeServer&) { return "nova.server.resize"; },
                         [](const ConfirmResize&) { return "nova.server.confirm_resize"; },
+                        [](const RevertResize&) { return "nova.server.revert_resize"; },
                         [](const DeleteServer&) { return "nova.server.delete"; },
                         [](const AttachVolume&) { return "nova.volume.attach"; },
                         [](const DetachVolume&) { return "nova.volume.detach"; },
@@ -176,6 +177,9 @@ std::string describe(const CloudAction& action) {
           [](const StartServer& a) { return "server " + a.id; },
           [](const ResizeServer& a) { return "server " + a.id + ", flavor " + a.from_flavor + " to " + a.to_flavor; },
           [](const ConfirmResize& a) { return "server " + a.id; },
+          [](const RevertResize& a) {
+            return "server " + a.id + ", flavor " + a.from_flavor + " back to " + a.to_flavor;
+          },
           [](const DeleteServer& a) { return "server " + a.id; },
           [](const AttachVolume& a) { return "volume " + a.id + " to server " + a.server_id; },
           [](const DetachVolume& a) { return "volume " + a.id + " from server " + a.server_id; },

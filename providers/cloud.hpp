@@ -155,6 +155,7 @@ struct CreateServer  {
 struct StartServer   { Token token; std::string id; };
 struct ResizeServer  { Token token; std::string id, from_flavor, to_flavor; };
 struct ConfirmResize { Token token; std::string id; };
+struct RevertResize  { Token token; std::string id, from_flavor, to_flavor; };  // one that waits to be confirmed
 struct DeleteServer  { Token token; std::string id; };
 struct AttachVolume  { Token token; std::string id, server_id; };
 struct DetachVolume  { Token token; std::string id, server_id; };
@@ -162,8 +163,8 @@ struct DeleteStoredObject { std::string key; };
 // Reads: who did what to the server, by the cloud's own record. `path` and `actual` are what the asker wants to know of.
 struct ExplainServer { Token token; std::string id, path, actual; };
 using CloudAction = std::variant<CreatePort, UpdatePort, DeletePort, DeleteAddress, CreateVolume, ExtendVolume,
-                                 RetypeVolume, DeleteVolume, CreateServer, StartServer, ResizeServer, ConfirmResize, DeleteServer,
-                                 AttachVolume, DetachVolume, DeleteStoredObject, ExplainServer>;
+                                 RetypeVolume, DeleteVolume, CreateServer, StartServer, ResizeServer, ConfirmResize, RevertResize,
+                                 DeleteServer, AttachVolume, DetachVolume, DeleteStoredObject, ExplainServer>;
 std::string_view action_name(const CloudAction& action);     // "nova.server.create" "cinder.volume.extend" …
 std::string describe(const CloudAction& action);             // "orders-db-0 flavor db.small, port …": for people
 

@@ -53,7 +53,8 @@ class Machine final : public LocalCloud {
   Result<Outcome> run(const CreateServer& action);
   Result<Outcome> run(const StartServer& action);
   Result<Outcome> run(const ResizeServer& action);
-  Result<Outcome> run(const ConfirmResize& action);
+  Result<Outcome> run(const ConfirmResize& action) { return nothing_to("confirmResize", action.id); }
+  Result<Outcome> run(const RevertResize& action) { return nothing_to("revertResize", action.id); }
   Result<Outcome> run(const DeleteServer& action);
   Result<Outcome> run(const DeleteStoredObject& action);
   Result<Outcome> run(const ExplainServer&) { return Outcome{}; }  // nobody is recorded here
@@ -61,6 +62,10 @@ class Machine final : public LocalCloud {
   // A volume's record, read, changed and written under one lock.
   Result<Outcome> change(const std::string& id, const Token& token,
                          const std::function<Result<void>(VolumeRecord&)>& how);
+  // A resize is over when it returns: nothing ever waits for a word.
+  static tl::unexpected<Error> nothing_to(const std::string& action, const std::string& id) {
+    return fail(Code::conflict, "Cannot '" + action + "' instance " + id + " while it is in vm_state active");
+  }
   static tl::unexpected<Error> no_zone(const std::string& zone) {
     return fail(Code::invalid, "Availability zone '" + zone + "' is invalid: this machine has none");
   }

@@ -285,11 +285,6 @@ Result<Outcome> Machine::run(const ResizeServer& action) {
   return Outcome{action.id, {}};
 }
 
-// A resize is over when it returns: nothing ever waits for this.
-Result<Outcome> Machine::run(const ConfirmResize& action) {
-  return fail(Code::conflict, "Cannot 'confirmResize' instance " + action.id + " while it is in vm_state active");
-}
-
 Result<Outcome> Machine::run(const DeleteServer& action) {
   std::string port_id, volume_id, memory_group = memory_group_of(action.id);
   bool present = false;

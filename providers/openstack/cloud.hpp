@@ -48,6 +48,7 @@ class Openstack final : public OpenStackCloud {
   Answered<Outcome> run(const StartServer& action);
   Answered<Outcome> run(const ResizeServer& action);
   Answered<Outcome> run(const ConfirmResize& action);
+  Answered<Outcome> run(const RevertResize& action);
   Answered<Outcome> run(const DeleteServer& action);
   Answered<Outcome> run(const DeleteStoredObject& action);
   Answered<Outcome> run(const ExplainServer& action);

@@ -154,6 +154,17 @@ Openstack::Answered<Outcome> Openstack::run(const ConfirmResize& action) {
   return tl::unexpected(done.error());
 }
 
+Openstack::Answered<Outcome> Openstack::run(const RevertResize& action) {
+  auto done = server_action(action.id, Value::map({{"revertResize", Value()}}));
+  if (done) return Outcome{action.id, done->request_id};
+  // As above: it is done, or on its way.
+  if (done.error().error.code == Code::invalid || done.error().error.code == Code::conflict)
+    if (auto server = own_server(action.id, action.token); server && *server)
+      if ((*server)->status != Server::Status::verify_resize && (*server)->flavor == action.to_flavor)
+        return Outcome{action.id, done.error().request_id};
+  return tl::unexpected(done.error());
+}
+
 Openstack::Answered<Outcome> Openstack::run(const DeleteServer& action) {
   auto server = own_server(action.id, action.token);
   if (!server) return tl::unexpected(server.error());

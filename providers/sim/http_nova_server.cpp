@@ -125,7 +125,9 @@ Value nova_view(World& world, const Ask& ask, const Server& row, const SimServer
   Value v = Value::map({
       {"id", row.id},
       {"name", row.name},
-      {"status", gone ? "DELETED" : std::string(to_string(status))},
+      {"status", gone                              ? "DELETED"
+                 : more.task == "resize_reverting" ? "REVERT_RESIZE"
+                                                   : std::string(to_string(status))},
       {"tenant_id", more.project},
       {"user_id", world.users.begin()->second},
       {"metadata", gone ? Value::map() : texts(more.metadata)},

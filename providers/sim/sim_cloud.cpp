@@ -257,6 +257,7 @@ Result<Outcome> SimCloud::apply(const CloudAction& action) {
                  return server(a, [&] { return told(model_.resize_server(a.id, a.to_flavor)); });
                },
                [&](const ConfirmResize& a) { return server(a, [&] { return told(model_.confirm_resize(a.id)); }); },
+               [&](const RevertResize& a) { return server(a, [&] { return told(model_.revert_resize(a.id)); }); },
                [&](const DeleteServer& a) { return server(a, [&] { return gone(model_.delete_server(a.id)); }); },
                [&](const AttachVolume& a) {
                  return volume(a, [&] { return told(model_.attach_volume(a.server_id, a.id, "/dev/vdb")); });

@@ -185,7 +185,7 @@ SimResult<void> SimModel::revert_resize(const std::string& id) {
   auto server = idle_server(id, "revertResize", {Server::Status::verify_resize});
   if (!server) return tl::unexpected(server.error());
   note_deed(id, "revertResize");
-  set_status(id, Server::Status::verify_resize, "resize_reverting");
+  set_status(id, Server::Status::resize, "resize_reverting");
   later(options.server_confirm, Step::reverted, id, server_more[id].old_flavor);
   return {};
 }

@@ -247,6 +247,9 @@ Result<void> Guardian::check_cloud(const CloudAction& action, const Action& whol
                [&](const ConfirmResize& a) -> Result<void> {
                  return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
                },
+               [&](const RevertResize& a) -> Result<void> {
+                 return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
+               },
                [&](const ExplainServer& a) -> Result<void> {
                  return ours(cloud.servers, cloud.servers_known, a.id, a.token, "server").map([](auto) {});
                },

@@ -92,6 +92,9 @@ void apply_expected(World& world, const Action& action) {
         if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->status = Server::Status::active;
       } else if (const auto* a = std::get_if<ResizeServer>(cloud)) {
         if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->flavor = a->to_flavor;
+      } else if (const auto* a = std::get_if<RevertResize>(cloud)) {
+        if (auto s = find(inventory->servers, a->id); s != inventory->servers.end())
+          s->flavor = a->to_flavor, s->status = Server::Status::active;
       } else if (const auto* a = std::get_if<ConfirmResize>(cloud)) {
         if (auto s = find(inventory->servers, a->id); s != inventory->servers.end()) s->status = Server::Status::active;
       } else if (const auto* a = std::get_if<AttachVolume>(cloud)) {

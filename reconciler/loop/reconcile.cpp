@@ -20,7 +20,7 @@ bool stored_first(const Action& action) {
   const auto* cloud = std::get_if<CloudAction>(&action.effect);
   return cloud && (std::holds_alternative<CreateVolume>(*cloud) || std::holds_alternative<CreateServer>(*cloud) ||
                    std::holds_alternative<AttachVolume>(*cloud) || std::holds_alternative<ResizeServer>(*cloud) ||
-                   std::holds_alternative<UpdatePort>(*cloud));
+                   std::holds_alternative<RevertResize>(*cloud) || std::holds_alternative<UpdatePort>(*cloud));
 }
 
 }  // namespace

@@ -140,6 +140,51 @@ TEST_CASE("a spec that changes and changes back is no drift, whatever the policy
   CHECK(bed.drift_events().empty());
 }
 
+namespace {
+
+// What Nova's record says was done to the server after it was made: "kim resize, trove revertResize".
+std::string deeds(Bed& bed) {
+  std::string out;
+  for (const ServerDeed& deed : bed.cloud.model().server_more.at(bed.server()).deeds)
+    if (deed.action != "create") out += (out.empty() ? "" : ", ") + deed.user + " " + deed.action;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a resize that is not wanted any more is reverted while Nova waits to hear") {
+  Bed bed;
+  bed.cloud.options().server_resize = Millis{5'000};
+  SECTION("somebody else's, under the policy Correct") {
+    REQUIRE(bed.cloud.outside("kim", [&](SimModel& model) { return model.resize_server(bed.server(), "db.small"); }));
+    bed.run(Millis{120'000});
+    CHECK(deeds(bed) == "kim resize, trove revertResize");
+    CHECK(bed.drift_events().size() == 2);
+  }
+  SECTION("ours, when the spec was changed back meanwhile") {
+    bed.apply(shop("", "db.small"));
+    bed.run(Millis{2'000});
+    bed.apply(shop(""));
+    bed.run(Millis{120'000});
+    CHECK(deeds(bed) == "trove resize, trove revertResize");
+    CHECK(bed.drift_events().empty());
+  }
+  CHECK(bed.flavor() == "db.tiny");
+  CHECK(bed.cloud.servers().begin()->second.status == Server::Status::active);
+  CHECK(bed.condition("DatabaseInstance", "db", "Synced") == "True");
+  CHECK(bed.condition("DatabaseInstance", "db", "Ready") == "True");
+}
+
+TEST_CASE("somebody else's resize that Nova waits to hear of is left to stay under the policy Report") {
+  Bed bed("  drift: Report\n");
+  bed.cloud.options().server_resize = Millis{5'000};
+  REQUIRE(bed.cloud.outside("kim", [&](SimModel& model) { return model.resize_server(bed.server(), "db.small"); }));
+  bed.run(Millis{120'000});
+  CHECK(deeds(bed) == "kim resize, trove confirmResize");
+  CHECK(bed.flavor() == "db.small");
+  CHECK(bed.condition("DatabaseInstance", "db", "Drifted") == "True");
+}
+
 TEST_CASE("access rules that were changed outside follow the policy") {
   Bed bed("  drift: Report\n");
   bed.cloud.change_port(bed.port(), {"10.1.0.0/16", "group debug"});

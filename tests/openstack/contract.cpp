@@ -95,6 +95,18 @@ TEST_CASE("an instance's port, volume and server live and die on a real cloud") 
     CHECK(resized->started.set());
     real.must(ConfirmResize{server_token, server.id});  // after a list that was older: it is done, and no error
   }
+  SECTION("another flavor, and not after all") {
+    real.must(ResizeServer{server_token, server.id, "db.nano", "db.tiny"});
+    real.until(
+        [&](const Inventory& i) { return Real::find(i.servers, server.id)->status == Server::Status::verify_resize; });
+    const RevertResize revert{server_token, server.id, "db.tiny", "db.nano"};
+    real.must(revert);
+    real.until([&](const Inventory& i) {
+      const auto* s = Real::find(i.servers, server.id);
+      return s->status == Server::Status::active && s->flavor == "db.nano" && s->volume_id == volume.id;
+    });
+    real.must(revert);  // done is done
+  }
   SECTION("a volume grows in use") {
     real.must(ExtendVolume{volume_token, volume.id, 1, 2});
     real.until([&](const Inventory& i) {
