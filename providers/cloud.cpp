@@ -189,6 +189,15 @@ std::string describe(const CloudAction& action) {
       action);
 }
 
+const Flavor* find_flavor(const std::vector<Flavor>& flavors, const std::string& name_or_id) {
+  const Flavor* found = nullptr;
+  for (const Flavor& flavor : flavors) {
+    if (flavor.name == name_or_id) return &flavor;
+    if (!found && !name_or_id.empty() && flavor.id == name_or_id) found = &flavor;
+  }
+  return found;
+}
+
 std::optional<bool> same_volume_type(const std::vector<VolumeType>& types, const std::string& wants,
                                      const std::string& has) {
   if (wants == has) return true;

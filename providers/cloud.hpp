@@ -75,7 +75,7 @@ struct Server {
   // unknown: any other word of Nova's, and what a cell that is down hides.
   enum class Status { build, active, shutoff, reboot, resize, verify_resize, error, deleting, unknown } status =
       Status::build;
-  std::string flavor;
+  std::string flavor;                           // its name; a spec may name it by its id as well
   std::string port_id, volume_id;               // "" = none
   Time created;
   std::string fault;                            // Nova's words when status is error
@@ -89,11 +89,14 @@ struct Flavor {
   std::string name;
   int64_t ram_mib = 0;
   int vcpus = 1;
+  std::string id = {};                          // "" = the cloud has none, its name is all
 };
 struct VolumeType {
   std::string id, name;
   friend bool operator==(const VolumeType&, const VolumeType&) = default;
 };
+// By its name, else by its id. nullptr: there is none such.
+const Flavor* find_flavor(const std::vector<Flavor>& flavors, const std::string& name_or_id);
 // Whether a volume that shows `has` is of the type that a spec calls `wants`, by name or by id. nullopt: it cannot be told,
 // for `wants` looks like an id, and of neither word is it known which type it is.
 std::optional<bool> same_volume_type(const std::vector<VolumeType>& types, const std::string& wants,

@@ -211,10 +211,14 @@ std::string World::doubt() const {
   return "the list does not have what was made; it is looked for directly";
 }
 
-int64_t World::flavor_ram_mib(const std::string& flavor) const {
-  for (const Flavor& f : inventory->flavors)
-    if (f.name == flavor) return f.ram_mib;
-  return 0;
+int64_t World::flavor_ram_mib(const std::string& name_or_id) const {
+  const Flavor* flavor = find_flavor(inventory->flavors, name_or_id);
+  return flavor ? flavor->ram_mib : 0;
+}
+
+const std::string& World::flavor_name(const std::string& name_or_id) const {
+  const Flavor* flavor = find_flavor(inventory->flavors, name_or_id);
+  return flavor ? flavor->name : name_or_id;
 }
 
 }  // namespace trove

@@ -164,7 +164,9 @@ class World {
   std::optional<bool> has_type(const CloudVolume& volume, const std::string& wants) const {
     return same_volume_type(inventory->volume_types, wants, volume.type);
   }
-  int64_t flavor_ram_mib(const std::string& flavor) const;  // 0 = no such flavor
+  int64_t flavor_ram_mib(const std::string& name_or_id) const;  // 0 = no such flavor
+  // As a server shows it; what is not known is taken for a name. Valid as long as `name_or_id` and this world.
+  const std::string& flavor_name(const std::string& name_or_id) const;
 
  private:
   ByKey objects_;

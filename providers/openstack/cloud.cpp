@@ -116,7 +116,7 @@ Openstack::Answered<std::vector<T>> Openstack::lasting(Lasting<T>& kept, const L
   return seen;
 }
 
-Openstack::Answered<std::vector<FlavorSeen>> Openstack::flavors() {
+Openstack::Answered<std::vector<Flavor>> Openstack::flavors() {
   return lasting(flavors_, {Service::compute, "/flavors/detail", "flavors", ""}, flavor_of);
 }
 
@@ -129,12 +129,8 @@ Openstack::Answered<std::string> Openstack::flavor_id(const std::string& name) {
     auto seen = flavors();
     if (!seen) return tl::unexpected(seen.error());
     std::string names;
-    const FlavorSeen* found = nullptr;
-    for (const FlavorSeen& flavor : *seen) {
-      names += (names.empty() ? "" : ", ") + flavor.flavor.name;
-      if (flavor.flavor.name == name || (!found && flavor.id == name)) found = &flavor;
-    }
-    if (found) return found->id;
+    if (const Flavor* found = find_flavor(*seen, name)) return found->id;
+    for (const Flavor& flavor : *seen) names += (names.empty() ? "" : ", ") + flavor.name;
     if (fresh)
       return tl::unexpected(
           refused(Service::compute, Code::invalid, "there is no flavor " + name, "there are: " + names));

@@ -63,7 +63,7 @@ class Openstack final : public OpenStackCloud {
   Answered<std::string> id_by_name(Service service, const std::string& path, const std::string& key,
                                    const std::string& name_or_id);
   Answered<std::string> server_group_id(const std::string& name_or_id);
-  Answered<std::vector<FlavorSeen>> flavors();
+  Answered<std::vector<Flavor>> flavors();
   Answered<std::vector<VolumeType>> volume_types();
   // A list that only operators change: read again after minutes, or when `until` is set back.
   template <class T>
@@ -132,7 +132,7 @@ class Openstack final : public OpenStackCloud {
   Session session_;
   mutable std::mutex mutex_;  // guards what follows
   Capabilities capabilities_;
-  Lasting<FlavorSeen> flavors_;
+  Lasting<Flavor> flavors_;
   Lasting<VolumeType> volume_types_;
   std::map<std::string, std::string> ids_;  // "glance mariadb-image" to an id
   std::string object_base_;  // of the object store; "" = the container has not been seen yet

@@ -244,10 +244,13 @@ Inventory Openstack::observe(const std::vector<Sought>& sought) {
   Troubles of_others;
   // Guests write objects without our knowing.
   read_objects([&](const Failure& failure) { of_others.add(failure); });
-  if (auto known = flavors())
-    for (FlavorSeen& flavor : *known) inventory.flavors.push_back(std::move(flavor.flavor));
-  else
+  if (auto known = flavors()) {
+    inventory.flavors = std::move(*known);
+  } else {
     of_others.add(known.error());
+    std::lock_guard lock(mutex_);
+    inventory.flavors = flavors_.things;  // without them no flavor's id is anything but another name
+  }
   read_volume_types(inventory);
   read_limits(touched);
   servers.get(), volumes.get(), network.get();

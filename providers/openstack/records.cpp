@@ -162,13 +162,13 @@ void add_limits(const Value& absolute, Limits& limits) {
   add(limits.gigabytes, "maxTotalVolumeGigabytes", "totalGigabytesUsed");
 }
 
-std::optional<FlavorSeen> flavor_of(const Value& json) {
-  FlavorSeen out;
+std::optional<Flavor> flavor_of(const Value& json) {
+  Flavor out;
   out.id = json["id"].text();
-  out.flavor.name = json["name"].text();
-  out.flavor.ram_mib = json["ram"].int_or(0);
-  out.flavor.vcpus = static_cast<int>(json["vcpus"].int_or(0));
-  if (out.id.empty() || out.flavor.name.empty() || out.flavor.ram_mib <= 0) return std::nullopt;
+  out.name = json["name"].text();
+  out.ram_mib = json["ram"].int_or(0);
+  out.vcpus = static_cast<int>(json["vcpus"].int_or(0));
+  if (out.id.empty() || out.name.empty() || out.ram_mib <= 0) return std::nullopt;
   return out;
 }
 

@@ -45,11 +45,7 @@ struct FloatingSeen {
 std::optional<FloatingSeen> floating_of(const Value& json);
 // Nova's or Cinder's "absolute" limits, added to what is known; a figure that is missing stays unknown.
 void add_limits(const Value& absolute, Limits& limits);
-struct FlavorSeen {
-  std::string id;
-  Flavor flavor;
-};
-std::optional<FlavorSeen> flavor_of(const Value& json);
+std::optional<Flavor> flavor_of(const Value& json);
 std::optional<VolumeType> volume_type_of(const Value& json);
 
 // Of a port: what the rules of the one group that is its own and ours let in; nothing when it has others, so that it is

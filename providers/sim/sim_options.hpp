@@ -33,7 +33,8 @@ struct SimOptions {
   size_t page = 1000;  // of lists: the most that one answer holds (HTTP face)
   bool uuids = false;  // ids are UUIDs; otherwise sim-1, sim-2, …
 
-  std::vector<Flavor> flavors = {{"db.nano", 256, 1}, {"db.tiny", 512, 1}, {"db.small", 1024, 1}};
+  std::vector<Flavor> flavors = {
+      {"db.nano", 256, 1, "flavor-1"}, {"db.tiny", 512, 1, "flavor-2"}, {"db.small", 1024, 1, "flavor-3"}};
 
   std::vector<VolumeType> volume_types = {{"type-1", "__DEFAULT__"}, {"type-2", "fast"}};  // the first: of who asks for none
 

@@ -301,8 +301,9 @@ std::optional<Plan> stopped_rung(Ladder& ladder) {
 // Of a server that runs, or waits to be told whether its new flavor stays: its flavor. A plan when it is resized.
 std::optional<Plan> flavor_rung(Ladder& ladder) {
   const Server& server = *ladder.server;
-  const std::string& want = ladder.want.flavor;
-  const auto finding = ladder.drift.judge({kFlavor, want, server.flavor, server.flavor == want}, server, "resize");
+  const std::string& want = ladder.flavor;
+  const auto finding =
+      ladder.drift.judge({kFlavor, ladder.want.flavor, server.flavor, server.flavor == want}, server, "resize");
   if (finding == DriftJudge::Finding::asking) return ladder.ask();
   ladder.flavor_waits = finding == DriftJudge::Finding::change || finding == DriftJudge::Finding::correct;
   if (!ladder.flavor_waits) return std::nullopt;
@@ -355,7 +356,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
       incarnation = std::max(incarnation, newest.incarnation + (intent->id.empty() ? 0 : 1));
     const bool again = incarnation > 1;
     return ladder.act({CloudAction{CreateServer{token_of(object, "server-0", incarnation), object.meta().project,
-                                                member_name(object), ladder.want.flavor, ladder.want.datastore_type,
+                                                member_name(object), ladder.flavor, ladder.want.datastore_type,
                                                 ladder.want.version, ladder.port.id, ladder.volume_id,
                                                 ladder.want.zone, ladder.want.server_group}},
                        {},
@@ -392,7 +393,7 @@ std::optional<Plan> server_rung(Ladder& ladder) {
     case Server::Status::verify_resize:
       // What it had is what the spec says: undone it costs one restart, confirmed and resized again it costs two.
       if (ladder.before["members"].items().size() == 1 &&
-          ladder.before["members"].items().front()["flavor"].text() == ladder.want.flavor)
+          ladder.before["members"].items().front()["flavor"].text() == ladder.flavor)
         if (auto plan = flavor_rung(ladder)) return std::move(*plan);
       return ladder.act({CloudAction{ConfirmResize{server.token, server.id}}, {}, Change::live}, "Resizing",
                         "nova asks to confirm the resize");
@@ -476,7 +477,7 @@ Plan plan_rungs(Ladder& ladder) {
       return std::move(ladder.plan);
     }
     ladder.port = *port;
-    ladder.flavor_waits = ladder.server->flavor != ladder.want.flavor;
+    ladder.flavor_waits = ladder.server->flavor != ladder.flavor;
   }
   return guest_rung(ladder);
 }

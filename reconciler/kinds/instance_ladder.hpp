@@ -20,7 +20,8 @@ struct Ladder {
   const Object& object;
   const World& world;
   const DatabaseInstanceSpec& want;
-  const Value& before;  // the last status
+  const std::string& flavor;  // the name of the one that is wanted
+  const Value& before;        // the last status
   DriftJudge drift;
   StatusBuilder status;
   Plan plan;
@@ -32,8 +33,8 @@ struct Ladder {
   bool flavor_waits = false;       // another one is wanted, and may wait for approval
 
   Ladder(const Object& o, const World& w)
-      : object(o), world(w), want(o.as<DatabaseInstanceSpec>()), before(o.resource.status), drift(o, w),
-        status(o, w) {
+      : object(o), world(w), want(o.as<DatabaseInstanceSpec>()), flavor(w.flavor_name(want.flavor)),
+        before(o.resource.status), drift(o, w), status(o, w) {
     status.fields().mutable_members().reserve(16);
     status.carry(kCarried).drift(drift);
   }

@@ -31,7 +31,7 @@ std::set<std::string> flavors_of(const World& world, const std::vector<Key>& key
   std::set<std::string> out;
   for (const Key& key : keys)
     if (const Object* object = world.find(key); object && key.kind == "DatabaseInstance" && !object->deleting())
-      out.insert(object->as<DatabaseInstanceSpec>().flavor);
+      out.insert(world.flavor_name(object->as<DatabaseInstanceSpec>().flavor));
   return out;
 }
 

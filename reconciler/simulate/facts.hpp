@@ -8,6 +8,7 @@
 #include <vector>
 #include "providers/cloud.hpp"
 #include "providers/sim/sim_disk.hpp"
+#include "providers/sim/sim_options.hpp"
 #include "reconciler/store/store.hpp"
 #include "reconciler/world.hpp"
 
@@ -28,6 +29,8 @@ struct Truth {
   std::map<std::string, SimDisk> disks;
 };
 
+inline const SimOptions kUsualCloud;
+
 struct Facts {
   // The truth, lent by the cloud.
   const std::map<std::string, Server>* servers = nullptr;
@@ -35,7 +38,7 @@ struct Facts {
   const std::map<std::string, Port>* ports = nullptr;
   const std::map<std::string, StoredObject>* objects = nullptr;
   const std::map<std::string, SimDisk>* disks = nullptr;
-  std::vector<VolumeType> volume_types;
+  const SimOptions* options = &kUsualCloud;  // its flavors and volume types
   void look_at(const Truth& truth);
   // An empty map when there is none. Valid until it is asked for again.
   const Value& status_of(const Resource& resource) const;

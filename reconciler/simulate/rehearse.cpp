@@ -121,7 +121,7 @@ Result<Scenario> scenario_of(const Rehearsal& rehearsal, std::istream& in, Probl
     return fail(Code::too_large, "more than " + std::to_string(kMostDocuments) + " documents");
   const SimOptions usual;
   for (const std::string& flavor : flavors)
-    if (std::none_of(usual.flavors.begin(), usual.flavors.end(), [&](const Flavor& f) { return f.name == flavor; }))
+    if (!find_flavor(usual.flavors, flavor))
       scenario.flavors.push_back({flavor, kFlavorMemoryMib, 2});
   types.erase("");
   for (const std::string& type : types)

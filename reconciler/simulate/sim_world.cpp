@@ -75,7 +75,7 @@ SimWorld::SimWorld(const Scenario& scenario, const Schedule& schedule, RunOption
   for (const VolumeType& type : scenario.volume_types) cloud_.options().volume_types.push_back(type);
   cloud_.options().zones.insert(scenario.zones.begin(), scenario.zones.end());
   cloud_.options().server_groups.insert(scenario.server_groups.begin(), scenario.server_groups.end());
-  facts_.volume_types = cloud_.options().volume_types;
+  facts_.options = &cloud_.options();
   injector_.pause = [this](std::string_view plane, Millis length) {
     if (nested_) return;
     Plane* paused = nullptr;

@@ -180,7 +180,8 @@ const SimDisk* disk_of_instance(const Facts& facts, const std::string& project, 
 bool instance_matches(const Facts& facts, const Object& object) {
   const auto& want = object.as<DatabaseInstanceSpec>();
   const Server* server = server_of(facts, object.meta().uid, false);
-  if (!server || server->flavor != want.flavor) return false;
+  const Flavor* flavor = find_flavor(facts.options->flavors, want.flavor);
+  if (!server || !flavor || server->flavor != flavor->name) return false;
   auto port = facts.ports->find(server->port_id);
   std::vector<std::string> cidrs = want.allowed_cidrs;
   std::sort(cidrs.begin(), cidrs.end());
@@ -203,7 +204,7 @@ std::optional<bool> matches_truth(const Facts& facts, const Object& object) {
     const auto& want = object.as<VolumeSpec>();
     for (const auto& [id, volume] : *facts.volumes)
       if (volume.token.uid == resource.metadata.uid && volume.size_gib >= want.size_gib &&
-          (want.type.empty() || same_volume_type(facts.volume_types, want.type, volume.type).value_or(false)))
+          (want.type.empty() || same_volume_type(facts.options->volume_types, want.type, volume.type).value_or(false)))
         return true;
     return false;
   }

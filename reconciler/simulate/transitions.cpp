@@ -96,7 +96,7 @@ const std::map<std::string, std::string, std::less<>>& known_values() {
   static const std::map<std::string, std::string, std::less<>> known = {
       {"DatabaseInstance.datastore.type", R"(["mariadb","postgresql"])"},
       {"DatabaseInstance.datastore", R"([])"},
-      {"DatabaseInstance.flavor", R"(["db.tiny","db.small"])"},
+      {"DatabaseInstance.flavor", R"(["db.tiny","db.small","flavor-2"])"},
       {"DatabaseInstance.volume", R"([])"},
       {"DatabaseInstance.volume.size", R"([2,3])"},
       {"DatabaseInstance.volume.type", R"(["-","fast","__DEFAULT__"])"},

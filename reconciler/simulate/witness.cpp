@@ -157,7 +157,7 @@ bool Witness::matched_when_shown(const Object& object) {
   return std::any_of(shown_.begin(), shown_.end(), [&](const Truth& truth) {
     Facts then;
     then.look_at(truth);
-    then.volume_types = facts_.volume_types;
+    then.options = facts_.options;
     return matches_truth(then, object) == true;
   });
 }

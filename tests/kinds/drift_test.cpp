@@ -124,6 +124,35 @@ TEST_CASE("a flavor that is left to others is neither corrected nor reported, an
   CHECK(bed.cloud.ports().begin()->second.allowed_cidrs == std::vector<std::string>{"10.1.0.0/16"});
 }
 
+TEST_CASE("a flavor may be named by its id: it is the same one, also when the spec comes to say its name") {
+  LoopWorld world;
+  world.apply(shop("", "flavor-2"));
+  world.run(Millis{60'000});
+  const auto ready = [&] {
+    return world.condition("DatabaseInstance", "db", "Ready") + world.condition("DatabaseInstance", "db", "Synced") +
+           world.condition("DatabaseInstance", "db", "Drifted");
+  };
+  CHECK(ready() == "TrueTrueFalse");
+  const std::string server = world.cloud.servers().begin()->first;
+  CHECK(world.cloud.servers().at(server).flavor == "db.tiny");
+  world.apply(shop("", "db.tiny"));
+  world.run(Millis{60'000});
+  CHECK(ready() == "TrueTrueFalse");
+  const auto& deeds = world.cloud.model().server_more.at(server).deeds;
+  CHECK(deeds.size() == 1);  // it was made, and that was all
+  world.apply(shop("", "flavor-3"));
+  world.run(Millis{60'000});
+  CHECK(ready() == "TrueTrueFalse");
+  CHECK(world.cloud.servers().at(server).flavor == "db.small");
+  REQUIRE(world.cloud.outside("kim", [&](SimModel& model) { return model.resize_server(server, "db.nano"); }));
+  world.run(Millis{60'000});
+  CHECK(world.cloud.servers().at(server).flavor == "db.small");
+  world.apply(shop("", "flavor-9"));
+  world.run(Millis{60'000});
+  CHECK(world.get("DatabaseInstance", "db")->status["lastError"]["message"].text() ==
+        "flavor flavor-9 does not exist; there are: db.nano, db.tiny, db.small");
+}
+
 TEST_CASE("a spec that changes and changes back is no drift, whatever the policy") {
   Bed bed("  drift: Report\n");
   bed.apply(shop("  drift: Report\n", "db.small"));
