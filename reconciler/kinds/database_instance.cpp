@@ -344,10 +344,11 @@ std::optional<Plan> server_rung(Ladder& ladder) {
     if (!servers.empty()) return ladder.wait("WaitingForNova", "nova deletes the old server");
     if (world.servers_doubtful(object.meta().uid))
       return ladder.unknown("the cloud's servers are not known for certain: " + world.doubt());
-    // As after an instance of the same name, which left the volume behind.
+    // As after an instance of the same name, which left the volume behind. Of a server that is not ours nobody will take it
+    // away: that is for the guardian to refuse, and for people to read.
     if (ladder.volume && !ladder.volume->server_id.empty())
       for (const Server& other : world.inventory->servers)
-        if (other.id == ladder.volume->server_id)
+        if (other.id == ladder.volume->server_id && !other.token.uid.empty())
           return ladder.wait("WaitingForNova", "volume " + ladder.volume_id + " is attached to server " + other.id + " still");
     const bool was_seen = ladder.before["members"].size() > 0;
     int incarnation = static_cast<int>(was_seen ? last + 1 : std::max<int64_t>(last, 1));
