@@ -145,7 +145,11 @@ class Openstack final : public OpenStackCloud {
   Kept<PortSeen> ports_;
   Kept<SecurityGroup> groups_;
   Kept<FloatingSeen> floatings_;
-  std::map<std::string, std::string> faults_;  // by the id of a server in ERROR: why, where its list does not tell
+  struct Fault {
+    std::string text;  // "" = the server does not tell either
+    int asked = 0;
+  };
+  std::map<std::string, Fault> faults_;  // by the id of a server in ERROR that its list does not explain
   Kept<StoredObject> objects_;
   Limits limits_;
   std::optional<Millis> limits_at_, types_refused_at_;

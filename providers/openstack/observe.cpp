@@ -6,6 +6,7 @@
 namespace trove::openstack {
 namespace {
 
+constexpr int kMostFaultAsks = 5;      // of one server
 constexpr size_t kMostSought = 200;  // of one observation; the others stay unknown until the next
 
 constexpr Millis kOverlap{300'000};
@@ -169,20 +170,22 @@ void Openstack::read_servers(bool full, Troubles& troubles) {
 }
 
 // Nova's lists leave out why a server found no host (Zed: the fault is in the database of another cell than they ask);
-// the server's own record has it, a moment after it says ERROR.
+// the server's own record has it, a moment after it says ERROR. One that an operator put into ERROR has none.
 void Openstack::read_faults() {
-  std::map<std::string, std::string> known;
+  std::map<std::string, Fault> known;
   size_t asked = 0;
   for (auto& [id, server] : servers_.things) {
-    if (server.status != Server::Status::error || server.token.uid.empty() || !server.fault.empty()) continue;
-    if (auto before = faults_.find(id); before != faults_.end()) {
-      server.fault = before->second;
-    } else if (asked++ < kMostSought) {
+    if (server.status != Server::Status::error || server.token.uid.empty()) continue;
+    const auto before = faults_.find(id);
+    if (before == faults_.end() && !server.fault.empty()) continue;  // its list does tell
+    Fault fault = before == faults_.end() ? Fault{} : before->second;
+    if (fault.text.empty() && fault.asked < kMostFaultAsks && asked++ < kMostSought) {
+      ++fault.asked;
       auto reply = get(Service::compute, "/servers/" + http::percent_encode(id));
-      if (!reply) continue;
-      if (const auto alone = server_of(reply->body["server"])) server.fault = alone->fault;
+      if (const auto alone = reply ? server_of(reply->body["server"]) : std::nullopt) fault.text = alone->fault;
     }
-    if (!server.fault.empty()) known[id] = server.fault;
+    server.fault = fault.text;
+    known[id] = std::move(fault);
   }
   faults_ = std::move(known);
 }

@@ -158,6 +158,33 @@ TEST_CASE("a deletion that is cut short anywhere can be done again, and leaves n
       }
 }
 
+TEST_CASE("why a server found no host is asked of the server, once; one that cannot tell is asked a few times") {
+  SimOptions simulated = World::options();
+  simulated.server_error = 1000;
+  World world("", simulated);
+  const auto port = world.cloud->perform(CreatePort{world.token("port-0"), "p", "db-0", {}});
+  REQUIRE(port.has_value());
+  const auto server = world.cloud->perform(
+      CreateServer{world.token("server-0"), "p", "db-0", "db.nano", "mariadb", "", port->id, ""});
+  REQUIRE(server.has_value());
+  const bool tells = GENERATE(true, false);
+  if (!tells) world.face->locked([&](SimCloud& sim) { sim.model().servers.at(server->id).fault.clear(); });
+  std::vector<uint64_t> took;
+  std::string fault = "(no server)";
+  for (int look = 0; look < 12; ++look) {
+    const auto before = world.cloud->report().requests;
+    for (const Server& seen : world.cloud->observe().servers) {
+      CHECK(seen.status == Server::Status::error);
+      fault = seen.fault;
+    }
+    took.push_back(world.cloud->report().requests - before);
+    world.clock.advance(Millis{1'000});
+  }
+  CHECK(fault == (tells ? "No valid host was found. There are not enough hosts available." : ""));
+  CHECK(took[11] == took[8]);
+  CHECK(took[3] - took[11] == (tells ? 0 : 1));
+}
+
 TEST_CASE("user data holds the way home and nothing of the cloud") {
   const std::string encoded = guest_user_data({"11111111-2222-4333-8444-555555555555", "server-0", 2},
                                               {"https://10.0.0.1:7780", "once"}, "PEM\n", "volume-id");
