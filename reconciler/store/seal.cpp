@@ -19,6 +19,11 @@ constexpr std::string_view kPrefix = "sealed:v1:";
 
 using Cipher = std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)>;
 Cipher new_cipher() { return {EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free}; }
+// Looked up once: OpenSSL 3 would do so for every value. Never freed, as a thread may need it when the program ends.
+const EVP_CIPHER* aes_256_gcm() {
+  static const EVP_CIPHER* const kind = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
+  return kind;
+}
 unsigned char* bytes(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
 const unsigned char* bytes(std::string_view text) { return reinterpret_cast<const unsigned char*>(text.data()); }
 
@@ -123,7 +128,7 @@ std::string Sealer::seal(const Secret& plain, std::string_view place, Rng& rng) 
   auto cipher = new_cipher();
   TROVE_CHECK(cipher != nullptr);
   int n = 0;
-  const bool ok = EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, bytes(std::string_view(key_.reveal())),
+  const bool ok = EVP_EncryptInit_ex(cipher.get(), aes_256_gcm(), nullptr, bytes(std::string_view(key_.reveal())),
                                      bytes(std::string_view(nonce))) == 1 &&
                   EVP_EncryptUpdate(cipher.get(), nullptr, &n, bytes(place), static_cast<int>(place.size())) == 1 &&
                   EVP_EncryptUpdate(cipher.get(), bytes(sealed) + kNonceBytes, &n, bytes(std::string_view(text)),
@@ -150,7 +155,7 @@ Result<Secret> Sealer::unseal(std::string_view sealed, std::string_view place) c
   TROVE_CHECK(cipher != nullptr);
   int n = 0;
   const bool ok =
-      EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, bytes(std::string_view(key_.reveal())),
+      EVP_DecryptInit_ex(cipher.get(), aes_256_gcm(), nullptr, bytes(std::string_view(key_.reveal())),
                          bytes(raw)) == 1 &&
       EVP_DecryptUpdate(cipher.get(), nullptr, &n, bytes(place), static_cast<int>(place.size())) == 1 &&
       EVP_DecryptUpdate(cipher.get(), bytes(text), &n, bytes(raw) + kNonceBytes, static_cast<int>(length)) == 1 &&
