@@ -86,7 +86,7 @@ std::optional<Key> Objects::key_of(std::string_view store_key) {
 }
 
 Result<Resource> Objects::parse_spec(const std::string& value, Revision revision) {
-  Result<Value> parsed = parse_json(value);
+  Result<Value> parsed = parse_stored_json(value);
   if (!parsed) return fail(Code::corrupt, "a stored object is not JSON: " + parsed.error().message);
   Value spec = taken(*parsed, "spec");
   Resource resource = resource_from_value(*parsed);
@@ -96,13 +96,13 @@ Result<Resource> Objects::parse_spec(const std::string& value, Revision revision
 }
 
 Value Objects::parse_status(const std::string& value, const std::string& uid) {
-  Result<Value> parsed = parse_json(value);
+  Result<Value> parsed = parse_stored_json(value);
   if (!parsed || (*parsed)["uid"].text() != uid) return {};
   return taken(*parsed, "status");
 }
 
 Ownership Objects::parse_fields(const std::string& value, const std::string& uid) {
-  Result<Value> parsed = parse_json(value);
+  Result<Value> parsed = parse_stored_json(value);
   if (!parsed || (*parsed)["uid"].text() != uid) return Ownership();
   return ownership_from_value(*parsed);
 }
@@ -268,7 +268,7 @@ Result<std::vector<Event>> Objects::events(const Key& key, size_t limit) {
   std::vector<Event> events;
   size_t skip = limit != 0 && read->items.size() > limit ? read->items.size() - limit : 0;
   for (size_t i = skip; i < read->items.size(); ++i) {
-    Result<Value> value = parse_json(read->items[i].value);
+    Result<Value> value = parse_stored_json(read->items[i].value);
     if (value) events.push_back(event_from_value(*value));
   }
   return events;
@@ -280,7 +280,7 @@ Result<std::vector<HistoryEntry>> Objects::history(const std::string& uid) {
   if (!read) return tl::unexpected(read.error());
   std::vector<HistoryEntry> entries;
   for (const KeyValue& item : read->items) {
-    Result<Value> value = parse_json(item.value);
+    Result<Value> value = parse_stored_json(item.value);
     if (!value) return fail(Code::corrupt, "a stored history entry is not JSON: " + item.key);
     HistoryEntry entry;
     entry.generation = (*value)["generation"].int_or(0);
@@ -367,7 +367,7 @@ bool Objects::take_retained(Resource& fresh) {
   if (fresh.kind != "Volume") return false;
   auto stored = store_.get(path_of("/retained/", fresh.key()));
   if (!stored || !*stored) return false;
-  Result<Value> value = parse_json((*stored)->value);
+  Result<Value> value = parse_stored_json((*stored)->value);
   if (!value || (*value)["uid"].text().empty()) return false;
   fresh.metadata.uid = (*value)["uid"].text();
   fresh.metadata.annotations.set(kVolumeId, (*value)["id"].text());

@@ -1,5 +1,6 @@
 #include "specs/json.hpp"
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -43,12 +44,10 @@ class Cursor {
         break;
       }
     }
-    start_ = next_;
-    const Position at{line_, static_cast<int>(start_ - line_start_) + 1};
+    const Position at{line_, static_cast<int>(next_ - line_start_) + 1};
     skip_token();
     return at;
   }
-  std::string_view token() const { return text_.substr(start_, next_ - start_); }
 
  private:
   void skip_token() {
@@ -66,7 +65,7 @@ class Cursor {
   }
 
   std::string_view text_;
-  size_t next_ = 0, start_ = 0, line_start_ = 0;
+  size_t next_ = 0, line_start_ = 0;
   int line_ = 1;
 };
 
@@ -74,7 +73,9 @@ class Cursor {
 // only while its children are complete.
 class Builder final : public nlohmann::json_sax<json> {
  public:
-  Builder(std::string_view text, const JsonLimits& limits) : text_(text), limits_(limits), cursor_(text) {}
+  enum class Positions { none, each };
+  Builder(std::string_view text, const JsonLimits& limits, Positions positions)
+      : text_(text), limits_(limits), positions_(positions), cursor_(text) {}
 
   Value take_root() { return std::move(root_); }
   Error take_error() { return std::move(error_); }
@@ -83,17 +84,17 @@ class Builder final : public nlohmann::json_sax<json> {
   bool boolean(bool b) override { return add(Value(b)); }
   bool number_integer(int64_t i) override { return add(Value(i)); }
   bool number_unsigned(uint64_t u) override {
-    if (u > static_cast<uint64_t>(INT64_MAX)) return too_big();
+    if (u > static_cast<uint64_t>(INT64_MAX)) return integer_too_big(step(), std::to_string(u));
     return add(Value(u));
   }
-  bool number_float(double d, const std::string&) override {
-    const Position at = cursor_.step();
+  bool number_float(double d, const std::string& token) override {
     // Integers past 64 bits arrive here as doubles.
-    if (cursor_.token().find_first_of(".eE") == std::string_view::npos) return integer_too_big(at);
-    return add_at(at, Value::number(d, cursor_.token()));
+    if (token.find_first_of(".eE") == std::string::npos) return integer_too_big(step(), token);
+    return add(Value::number(d, token));
   }
+  // Copied and not moved: the parser's buffer keeps its room, and the copy has just the room that it needs.
   bool string(std::string& s) override {
-    Value value(std::move(s));
+    Value value{std::string_view(s)};
     value.quoted = true;
     return add(std::move(value));
   }
@@ -107,9 +108,9 @@ class Builder final : public nlohmann::json_sax<json> {
   bool end_array() override { return close(); }
   bool end_object() override { return no_duplicates(*stack_.back()) && close(); }
   bool key(std::string& s) override {
-    const Position at = cursor_.step();
+    const Position at = step();
     auto& members = stack_.back()->mutable_members();
-    members.push_back(Value::Member{std::move(s), {}, at});
+    members.push_back(Value::Member{std::string(std::string_view(s)), {}, at});
     return true;
   }
   bool parse_error(size_t offset, const std::string&, const nlohmann::detail::exception& thrown) override {
@@ -130,12 +131,11 @@ class Builder final : public nlohmann::json_sax<json> {
     error_ = Error{code, place(at) + std::move(message)};
     return false;
   }
-  bool too_big() { return integer_too_big(cursor_.step()); }
-  bool integer_too_big(Position at) {
-    return refuse(Code::invalid, at, "the integer " + printable(cursor_.token(), 40) + " does not fit 64 bits");
+  Position step() { return positions_ == Positions::each ? cursor_.step() : Position{}; }
+  bool integer_too_big(Position at, const std::string& token) {
+    return refuse(Code::invalid, at, "the integer " + printable(token, 40) + " does not fit 64 bits");
   }
-  bool add(Value value) { return add_at(cursor_.step(), std::move(value)); }
-  bool add_at(Position at, Value value) { return place_value(at, std::move(value)) != nullptr; }
+  bool add(Value value) { return place_value(step(), std::move(value)) != nullptr; }
 
   Value* place_value(Position at, Value value) {
     if (++nodes_ > limits_.nodes) {
@@ -149,7 +149,7 @@ class Builder final : public nlohmann::json_sax<json> {
     return &(parent.mutable_members().back().value = std::move(value));
   }
   bool open(Value value) {
-    const Position at = cursor_.step();
+    const Position at = step();
     if (static_cast<int>(stack_.size()) >= limits_.depth) {
       return refuse(Code::too_large, at, "nested deeper than " + std::to_string(limits_.depth) + " levels");
     }
@@ -158,7 +158,7 @@ class Builder final : public nlohmann::json_sax<json> {
     return placed != nullptr;
   }
   bool close() {
-    cursor_.step();
+    (void)step();
     stack_.pop_back();
     return true;
   }
@@ -173,6 +173,7 @@ class Builder final : public nlohmann::json_sax<json> {
 
   std::string_view text_;
   const JsonLimits& limits_;
+  const Positions positions_;
   Cursor cursor_;
   Value root_;
   std::vector<Value*> stack_;
@@ -180,13 +181,20 @@ class Builder final : public nlohmann::json_sax<json> {
   Error error_{Code::internal, "the JSON parser stopped without saying why"};
 };
 
+// Bytes that stand in a JSON string as they are and are a character each.
+constexpr auto kPlain = [] {
+  std::array<bool, 256> plain{};
+  for (size_t c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
+  return plain;
+}();
+
 void append_string(std::string& out, std::string_view text) {
   static constexpr char hex[] = "0123456789abcdef";
   out += '"';
   size_t copied = 0;   // everything before this offset is in `out`
   for (size_t i = 0; i < text.size();) {
     const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+    if (kPlain[c]) {
       ++i;
       continue;
     }
@@ -237,6 +245,8 @@ bool is_json_number(std::string_view s) {
   }
   return i == s.size();
 }
+
+constexpr size_t kRoom = 1024;  // most objects and statuses are shorter
 
 enum class Style { compact, pretty, canonical };
 
@@ -319,15 +329,7 @@ void append(std::string& out, const Value& value, Style style, int level) {
   }
 }
 
-std::string dump(const Value& value, Style style) {
-  std::string out;
-  append(out, value, style, 0);
-  return out;
-}
-
-}  // namespace
-
-Result<Value> parse_json(std::string_view text, JsonLimits limits) {
+Result<Value> parse(std::string_view text, const JsonLimits& limits, Builder::Positions positions) {
   if (text.size() > limits.bytes) {
     return fail(Code::too_large, "the JSON text has " + std::to_string(text.size()) + " bytes; at most " +
                                      std::to_string(limits.bytes) + " are accepted");
@@ -336,7 +338,7 @@ Result<Value> parse_json(std::string_view text, JsonLimits limits) {
   if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
     return fail(Code::invalid, place(position_of(text, nul)) + "a NUL byte");
   }
-  Builder builder(text, limits);
+  Builder builder(text, limits, positions);
   try {
     if (json::sax_parse(text.begin(), text.end(), &builder)) return builder.take_root();
   } catch (const json::exception& thrown) {
@@ -344,6 +346,20 @@ Result<Value> parse_json(std::string_view text, JsonLimits limits) {
   }
   return tl::unexpected<Error>(builder.take_error());
 }
+
+std::string dump(const Value& value, Style style) {
+  std::string out;
+  out.reserve(kRoom);
+  append(out, value, style, 0);
+  return out;
+}
+
+}  // namespace
+
+Result<Value> parse_json(std::string_view text, JsonLimits limits) {
+  return parse(text, limits, Builder::Positions::each);
+}
+Result<Value> parse_stored_json(std::string_view text) { return parse(text, {}, Builder::Positions::none); }
 
 std::string dump_json(const Value& value) { return dump(value, Style::compact); }
 std::string dump_json_pretty(const Value& value) { return dump(value, Style::pretty); }

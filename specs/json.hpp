@@ -16,6 +16,8 @@ struct JsonLimits {
 // Refuses duplicate keys, integers beyond int64, NaN, invalid UTF-8, trailing text, and what passes a limit.
 // Positions are set (line and column of each value).
 Result<Value> parse_json(std::string_view text, JsonLimits limits = {});
+// The same without positions: of what was written by dump_json nobody wants to know line and column.
+Result<Value> parse_stored_json(std::string_view text);
 std::string dump_json(const Value& value);             // compact; members in their order; invalid UTF-8 replaced
 std::string dump_json_pretty(const Value& value);      // two spaces
 std::string canonical_json(const Value& value);        // compact with sorted keys: for digests and comparison

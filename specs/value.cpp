@@ -14,11 +14,6 @@ namespace {
 
 constexpr size_t kSmallMap = 16;   // above this many members, comparing sorts instead of searching
 
-const Value& null_value() {
-  static const Value value;
-  return value;
-}
-
 // 2^53 + 1 is not 2^53: an integer equals a double only when the double holds exactly it.
 bool same_number(int64_t i, double d) {
   if (!(d >= -9223372036854775808.0 && d < 9223372036854775808.0)) return false;
@@ -104,12 +99,12 @@ Value Value::map() {
   return value;
 }
 
-Value Value::map(std::initializer_list<std::pair<std::string_view, Value>> members) {
+Value Value::map(std::initializer_list<Entry> entries) {
   // Written out by hand in code, so the keys differ; no search for each.
   Value value = map();
   Map& out = std::get<Map>(value.data_);
-  out.reserve(members.size());
-  for (const auto& [key, member] : members) out.push_back({std::string(key), member, {}});
+  out.reserve(entries.size());
+  for (const Entry& entry : entries) out.push_back({std::string(entry.key), std::move(entry.value), {}});
   return value;
 }
 
@@ -118,26 +113,27 @@ std::string_view Value::type_name() const {
   return names[data_.index()];
 }
 
-bool Value::bool_or(bool fallback) const {
-  const bool* b = std::get_if<bool>(&data_);
-  return b ? *b : fallback;
-}
-
-int64_t Value::int_or(int64_t fallback) const {
-  const int64_t* i = std::get_if<int64_t>(&data_);
-  return i ? *i : fallback;
-}
-
 double Value::number_or(double fallback) const {
   if (const Number* number = std::get_if<Number>(&data_)) return number->value;
   if (const int64_t* i = std::get_if<int64_t>(&data_)) return static_cast<double>(*i);
   return fallback;
 }
 
-const std::string& Value::text() const {
+const std::string& Value::no_text() {
   static const std::string none;
-  const std::string* s = std::get_if<std::string>(&data_);
-  return s ? *s : none;
+  return none;
+}
+const Value::List& Value::no_items() {
+  static const List none;
+  return none;
+}
+const Value::Map& Value::no_members() {
+  static const Map none;
+  return none;
+}
+const Value& Value::null() {
+  static const Value none;
+  return none;
 }
 
 std::string Value::text_or(std::string_view fallback) const {
@@ -164,37 +160,13 @@ std::string Value::as_written() const {
   }
 }
 
-const Value::List& Value::items() const {
-  static const List none;
-  const List* list = std::get_if<List>(&data_);
-  return list ? *list : none;
-}
-
-const Value::Map& Value::members() const {
-  static const Map none;
-  const Map* map = std::get_if<Map>(&data_);
-  return map ? *map : none;
-}
-
 size_t Value::size() const { return is_list() ? items().size() : members().size(); }
-
-const Value* Value::find(std::string_view key) const {
-  for (const auto& member : members()) {
-    if (member.key == key) return &member.value;
-  }
-  return nullptr;
-}
 
 Value* Value::find(std::string_view key) { return const_cast<Value*>(std::as_const(*this).find(key)); }
 
-const Value& Value::operator[](std::string_view key) const {
-  const Value* value = find(key);
-  return value ? *value : null_value();
-}
-
 const Value& Value::at_path(std::string_view dotted) const {
   const Value* value = find_path(dotted);
-  return value ? *value : null_value();
+  return value ? *value : null();
 }
 
 const Value* Value::find_path(std::string_view dotted) const {

@@ -22,6 +22,7 @@ class Value {
  public:
   enum class Type { null, boolean, integer, number, string, list, map };
   struct Member;
+  struct Entry;  // a key and its value, as map({{"key", value}, …}) takes them
   using List = std::vector<Value>;
   using Map = std::vector<Member>;
 
@@ -46,7 +47,7 @@ class Value {
   static Value list();
   static Value list(List items);
   static Value map();
-  static Value map(std::initializer_list<std::pair<std::string_view, Value>> members);
+  static Value map(std::initializer_list<Entry> entries);
 
   Type type() const { return static_cast<Type>(data_.index()); }
   std::string_view type_name() const;   // "null" "boolean" "integer" "number" "string" "list" "map"
@@ -91,6 +92,10 @@ class Value {
   bool quoted = false;  // a string that was quoted in YAML (or came from JSON)
 
  private:
+  static const std::string& no_text();
+  static const List& no_items();
+  static const Map& no_members();
+  static const Value& null();
   // The spelling shares the room that a string takes anyway; one too long for it is not kept.
   struct Number {
     double value = 0;
@@ -103,6 +108,11 @@ struct Value::Member {
   std::string key;
   Value value;
   Position key_at;
+};
+
+struct Value::Entry {
+  std::string_view key;
+  mutable Value value;  // map() moves it out: what is in an initializer list is const
 };
 
 inline Value::Value() noexcept = default;
@@ -121,5 +131,37 @@ inline Value::Value(std::string s) : data_(std::move(s)) {}
 inline Value::Value(std::string_view s) : data_(std::string(s)) {}
 inline Value::Value(const char* s) : data_(std::string(s)) {}
 inline Value Value::list() { return list(List{}); }
+
+// Asked for a few hundred times in each pass over an object.
+inline bool Value::bool_or(bool fallback) const {
+  const bool* b = std::get_if<bool>(&data_);
+  return b ? *b : fallback;
+}
+inline int64_t Value::int_or(int64_t fallback) const {
+  const int64_t* i = std::get_if<int64_t>(&data_);
+  return i ? *i : fallback;
+}
+inline const std::string& Value::text() const {
+  const std::string* s = std::get_if<std::string>(&data_);
+  return s ? *s : no_text();
+}
+inline const Value::List& Value::items() const {
+  const List* list = std::get_if<List>(&data_);
+  return list ? *list : no_items();
+}
+inline const Value::Map& Value::members() const {
+  const Map* map = std::get_if<Map>(&data_);
+  return map ? *map : no_members();
+}
+inline const Value* Value::find(std::string_view key) const {
+  if (const Map* map = std::get_if<Map>(&data_))
+    for (const Member& member : *map)
+      if (member.key == key) return &member.value;
+  return nullptr;
+}
+inline const Value& Value::operator[](std::string_view key) const {
+  const Value* value = find(key);
+  return value ? *value : null();
+}
 
 }  // namespace trove

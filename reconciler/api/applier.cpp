@@ -223,7 +223,7 @@ Attempt<std::optional<ApplyResult>> Applier::earlier(const ApplyOrder& order) {
   auto stored = objects_.store().get("/once/" + order.project + "/" + order.once.key);
   if (!stored) return refuse(stored.error());
   if (!*stored) return std::optional<ApplyResult>();
-  auto value = parse_json((*stored)->value);
+  auto value = parse_stored_json((*stored)->value);
   if (!value) return refuse(value.error());
   if ((*value)["digest"].text() != order.once.digest)
     return refuse(422, "CONFLICT", "this idempotency key was used for another request",

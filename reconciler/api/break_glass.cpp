@@ -19,7 +19,7 @@ Result<Time> Applier::end_break_glass() {
     for (const KeyValue& item : page->items) {
       first = item.key + '\0';
       if (item.value.find("\"until\":") == std::string::npos) continue;
-      auto value = parse_json(item.value);
+      auto value = parse_stored_json(item.value);
       if (!value) continue;
       const Ownership owners = ownership_from_value(*value);
       const Time end = next_break_glass_end(owners);

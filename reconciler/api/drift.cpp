@@ -39,7 +39,7 @@ Attempt<Value> Api::set_drift(const std::string& project, const std::string& set
       first = item.key + '\0';
       if (item.value.find(sign) == std::string::npos) continue;
       const std::optional<Key> key = Objects::key_of("/spec/" + item.key.substr(std::string_view("/fields/").size()));
-      auto value = parse_json(item.value);
+      auto value = parse_stored_json(item.value);
       if (!key || !value) continue;
       const Ownership owners = ownership_from_value(*value);
       if (owners.set != set) continue;

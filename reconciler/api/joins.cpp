@@ -48,7 +48,7 @@ Result<std::string> Joins::join(const std::string& server, const std::string& to
     auto there = store_.get(path);
     if (!there) return tl::unexpected(there.error());
     if (*there) {
-      Result<Value> value = parse_json((*there)->value);
+      Result<Value> value = parse_stored_json((*there)->value);
       if (!value || (*value)["key"].text() != *key) return refused("this server's guest has joined with another key");
       break;
     }

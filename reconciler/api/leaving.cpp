@@ -56,7 +56,7 @@ Result<std::map<Key, std::string>> Applier::members(const std::string& project, 
     for (const KeyValue& item : page->items) {
       first = item.key + '\0';
       if (item.value.find(sign) == std::string::npos) continue;
-      auto value = parse_json(item.value);
+      auto value = parse_stored_json(item.value);
       if (!value || (*value)["set"].text() != set) continue;
       const std::string path = item.key.substr(prefix.size());
       const size_t slash = path.find('/');

@@ -15,7 +15,7 @@ Value reference(std::string_view schema);  // #/components/schemas/…
 Value list_of(Value items);
 Value words(std::initializer_list<std::string_view> values);  // an enumeration
 // "name" is required, "name?" is not. More members are allowed: programs must expect an answer to grow.
-Value object(std::initializer_list<std::pair<std::string_view, Value>> members);
+Value object(std::initializer_list<Value::Entry> entries);
 
 struct Parameter {
   std::string_view name, in, doc;

@@ -51,9 +51,9 @@ Value words(std::initializer_list<std::string_view> values) {
   for (std::string_view value : values) list.push_back(value);
   return Value::map({{"type", "string"}, {"enum", std::move(list)}});
 }
-Value object(std::initializer_list<std::pair<std::string_view, Value>> members) {
+Value object(std::initializer_list<Value::Entry> entries) {
   Value properties = Value::map(), required = Value::list();
-  for (const auto& [name, schema] : members) {
+  for (const auto& [name, schema] : entries) {
     const bool may_lack = name.ends_with('?');
     const std::string_view plain = may_lack ? name.substr(0, name.size() - 1) : name;
     properties.set(plain, schema);

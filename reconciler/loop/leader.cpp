@@ -66,7 +66,7 @@ bool Leader::take() {
     if ((*owner)->modified == other_ && epoch == other_boot_) return false;
     other_ = (*owner)->modified;
     other_boot_ = epoch;
-    Result<Value> value = parse_json((*owner)->value);
+    Result<Value> value = parse_stored_json((*owner)->value);
     if (!value || (*value)["boot"].text() == epoch) return false;
     other_ = 0;
     txn.guards.push_back({Guard::What::modified_is, kOwnerKey, (*owner)->modified});

@@ -96,7 +96,7 @@ Result<void> Loop::load_memory() {
       if (!page) return tl::unexpected(page.error());
       for (const KeyValue& item : page->items) {
         first = item.key + std::string(1, '\0');
-        Result<Value> value = parse_json(item.value);
+        Result<Value> value = parse_stored_json(item.value);
         if (!value) {
           log::error("a stored record cannot be read", {{"key", item.key}, {"why", value.error().message}});
           continue;

@@ -140,7 +140,7 @@ std::string nothing_left_behind(const Facts& facts) {
 
 std::string creates_resolved(const Facts& facts) {
   for (const auto& [key, value] : facts.ledger) {
-    auto entry = parse_json(value);
+    auto entry = parse_stored_json(value);
     if (entry && (*entry)["state"].text() == "SENT") return key + " was sent and never resolved";
   }
   return "";

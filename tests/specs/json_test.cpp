@@ -198,3 +198,18 @@ TEST_CASE("random json either fails or knows its places and survives a round tri
   }
   CHECK(accepted > 1000);
 }
+
+TEST_CASE("what was stored is read the same, without positions") {
+  const std::string text =
+      R"({"a":[1,-2,8.0,1e3,true,null],"text":"\u00fc \"q\" a string that is longer than most","deep":{"x":{"y":[[]]}}})";
+  const auto placed = parse_json(text), stored = parse_stored_json(text);
+  REQUIRE(placed);
+  REQUIRE(stored);
+  CHECK(*placed == *stored);
+  CHECK(dump_json(*stored) == dump_json(*placed));
+  CHECK((*placed)["deep"].at.line == 1);
+  CHECK((*stored)["deep"].at.line == 0);
+  CHECK((*stored)["text"].quoted);
+  for (const char* bad : {"{\"a\":1,\"a\":2}", "[1", "[18446744073709551615]", "[184467440737095516150]", "[1]x"})
+    CHECK_FALSE(parse_stored_json(bad));
+}
