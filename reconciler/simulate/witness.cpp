@@ -74,7 +74,7 @@ void Witness::committed(const Txn& txn, Revision revision) {
         facts_.ledger.erase(op.key);
     } else if (op.key.starts_with("/retained/")) {
       if (put) {
-        auto value = parse_json(op.value);
+        auto value = parse_stored_json(op.value);
         retained_[op.key] = value ? (*value)["uid"].text() : "";
         facts_.retained.insert(retained_[op.key]);
       } else if (auto was = retained_.find(op.key); was != retained_.end()) {
@@ -255,7 +255,7 @@ void Witness::consent(const Resource& resource, bool by_person) {
 void Witness::give_up_volume(const std::string& volume_uid) {
   for (const auto& [id, volume] : *facts_.volumes)
     if (volume.token.uid == volume_uid)
-      std::erase_if(facts_.rows, [&](const auto& entry) { return entry.second.volume == id; });
+      std::erase_if(facts_.rows, [&, id = id](const auto& entry) { return entry.second.volume == id; });
 }
 
 void Witness::learn_secrets(const Resource& secret) {
