@@ -115,8 +115,8 @@ Plan plan_item(const Object& object, const World& world, const Item& item, std::
     const bool held = view.instance->as<DatabaseInstanceSpec>().suspend;
     if (report_drift(drift, object, item.common, *state, held))
       status.stalled({"CONFLICT", "User",
-                      state->message + ": somebody else wants it so. It is corrected again after the next change of "
-                                       "what is declared"},
+                      (state->message.empty() ? drift.message() : state->message) +
+                          ": somebody else wants it so. It is corrected again after the next change of what is declared"},
                      "ReconcileFlapping");
     status.phase("ACTIVE").ready(true, "Available").synced(false, "Drifted", drift.message());
   } else {

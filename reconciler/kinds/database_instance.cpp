@@ -434,7 +434,10 @@ Plan plan_rungs(Ladder& ladder) {
     return std::move(ladder.plan);
   }
   const bool flavors_known = !world.inventory->flavors.empty();
-  if (flavors_known && world.flavor_ram_mib(ladder.want.flavor) == 0) {
+  // A flavor may be retired while servers still have it: they go on.
+  const Server* there = current_server(world.servers_of(object.meta().uid));
+  const bool has_it = there && there->flavor == ladder.want.flavor;
+  if (flavors_known && !has_it && world.flavor_ram_mib(ladder.want.flavor) == 0) {
     std::string there;
     for (const Flavor& flavor : world.inventory->flavors) there += (there.empty() ? "" : ", ") + flavor.name;
     return ladder.stall(

@@ -276,6 +276,12 @@ bool to_be_done(const Object& owner, const std::string& path, const Value& desir
 int64_t engine_memory_mib(const Object& instance, const Server& server, const World& world) {
   const auto& want = instance.as<DatabaseInstanceSpec>();
   const int64_t has = world.flavor_ram_mib(server.flavor), asked = world.flavor_ram_mib(want.flavor);
+  if (has == 0) {
+    const auto guest = world.guests.find(to_string(server.token));
+    if (guest == world.guests.end()) return 0;
+    if (guest->second.document) return guest->second.document->memory_mib;
+    return guest->second.report ? guest->second.report->applied_memory_mib : 0;
+  }
   const bool outside = server.flavor != world.flavor_name(want.flavor) &&
                        instance.resource.status["inSync"][kFlavorPath] == want.flavor;
   return outside && asked != 0 && want.drift_at(kFlavorPath) == Drift::report ? std::min(has, asked) : has;

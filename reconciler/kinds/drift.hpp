@@ -105,7 +105,8 @@ Drift parameter_drift(const DatabaseInstanceSpec& instance, const ConfigurationG
 bool to_be_done(const Object& owner, const std::string& path, const Value& desired);
 
 // The memory that the engine is sized for: the server's flavor's, unless that was changed outside and is only reported;
-// then no more than the spec's.
+// then no more than the spec's. Of a flavor that is not known (the list could not be read, or it was retired): what the
+// guest was told last; 0 = nobody knows.
 int64_t engine_memory_mib(const Object& instance, const Server& server, const World& world);
 
 }  // namespace trove

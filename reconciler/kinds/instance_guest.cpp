@@ -211,6 +211,11 @@ Plan guest_rung(Ladder& ladder) {
   const std::string word = restart_word(ladder, guest, pending);
   if (!word.empty()) ladder.status.fields().set("restartWord", word);
   guest::Document document = compile_document(ladder.object, *ladder.server, ladder.port, world, word);
+  // Sized for nothing, an engine would start again some day with next to no cache. Where the flavor was retired, nobody
+  // will ever know, and the least has to do.
+  if (document.memory_mib == 0 && world.inventory->flavors.empty())
+    return ladder.unknown("the cloud's flavors could not be read" +
+                          (world.inventory->trouble.empty() ? "" : ": " + world.inventory->trouble));
   const bool told = guest && guest->document && *guest->document == document;
   const bool known = remembered(ladder, document);
   if (known && !told)

@@ -81,8 +81,9 @@ void FaultyCloud::blur(Inventory& seen, int64_t n) {
     bool* known;
     std::function<void()> lose;
   };
-  const List lists[] = {{"servers", "nova", &seen.servers_known, [&] { halve(seen.servers); }},
-                        {"volumes", "cinder", &seen.volumes_known, [&] { halve(seen.volumes); }},
+  // A control plane that has just started knows no flavors and no volume types either.
+  const List lists[] = {{"servers", "nova", &seen.servers_known, [&] { halve(seen.servers), seen.flavors.clear(); }},
+                        {"volumes", "cinder", &seen.volumes_known, [&] { halve(seen.volumes), seen.volume_types.clear(); }},
                         {"ports", "neutron", &seen.ports_known, [&] { halve(seen.ports); }},
                         {"objects", "swift", &seen.objects_known, [&] { halve(seen.objects); }}};
   for (const List& list : lists) {
