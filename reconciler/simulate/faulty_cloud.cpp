@@ -81,9 +81,12 @@ void FaultyCloud::blur(Inventory& seen, int64_t n) {
     bool* known;
     std::function<void()> lose;
   };
-  // A control plane that has just started knows no flavors and no volume types either.
-  const List lists[] = {{"servers", "nova", &seen.servers_known, [&] { halve(seen.servers), seen.flavors.clear(); }},
-                        {"volumes", "cinder", &seen.volumes_known, [&] { halve(seen.volumes), seen.volume_types.clear(); }},
+  // Flavors and volume types are what the client remembers, and one that has just started remembers nothing.
+  bool unsaid = true;
+  const List lists[] = {{"servers", "nova", &seen.servers_known, [&] { halve(seen.servers); }},
+                        {"flavors", "nova", &unsaid, [&] { seen.flavors.clear(); }},
+                        {"volumes", "cinder", &seen.volumes_known, [&] { halve(seen.volumes); }},
+                        {"types", "cinder", &unsaid, [&] { seen.volume_types.clear(); }},
                         {"ports", "neutron", &seen.ports_known, [&] { halve(seen.ports); }},
                         {"objects", "swift", &seen.objects_known, [&] { halve(seen.objects); }}};
   for (const List& list : lists) {

@@ -48,6 +48,7 @@ Millis SimWorld::turn_guest(Guest& guest, Plane* plane) {
     auto document = plane->hub().document(guest.name, guest.agent.document_digest(), Millis{0});
     if (document && *document && known()) {
       if (!plane->loop().leading()) broken("one-voice", plane->name() + " tells guests what to do and does not lead");
+      if ((**document).memory_mib == 0) broken("sized", guest.name + " is told to size its engine for nothing");
       guest.agent.take(**document);
       guest.news = true;
     }

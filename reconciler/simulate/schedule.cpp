@@ -14,7 +14,7 @@ using Kind = Fault::Kind;
 // Whatever loses an answer can cost that.
 using At = FaultRow::At;
 constexpr std::string_view kServices = "nova cinder neutron swift";
-constexpr std::string_view kLists = "servers volumes ports objects";
+constexpr std::string_view kLists = "servers volumes ports objects flavors types";
 constexpr std::string_view kUnlucky = "build resize create delete retype";
 
 constexpr std::array kRows = {
