@@ -151,6 +151,12 @@ void read_report(Ladder& ladder, const GuestState& guest, const std::vector<std:
                                 "; trovectl why vol/" + ladder.object.meta().name + "-data tells how far that is";
     status.phase("ACTIVE").ready(true, "Available").synced(false, "Progressing", message).observed(0);
     status.progressing("Retyping", message);
+  } else if (const std::string& group = ladder.want.configuration_ref;
+             !group.empty() && !ladder.world.find({ladder.object.meta().project, "ConfigurationGroup", group})) {
+    const std::string message = "configuration group " + group + " does not exist (spec.configurationRef)";
+    status.phase("ACTIVE").ready(true, "Available").synced(false, "WaitingForDependency", message).observed(0);
+    ladder.plan.waiting_reason = "WaitingForDependency";
+    ladder.plan.waiting_message = message;
   } else if (!pending.empty()) {
     std::string list;
     for (const std::string& name : pending) list += (list.empty() ? "" : ", ") + name;
