@@ -150,6 +150,9 @@ void converse(Shared& shared, Connection& connection) {
     if (io != Io::ok) return;
     auto head = parse_head(block);
     if (!head) return refuse(wire, head.error().status, head.error().message);
+    // It may have ended while the request arrived, or while this thread waited for its turn.
+    if (monotonic_ms() >= connection.trusted_until)
+      return refuse(wire, 401, "the certificate of the client has expired");
     if (!shared.engine.answer(input, *head, peer, deadline)) return wire.linger(kLingerMs, kLingerBytes);
   }
 }

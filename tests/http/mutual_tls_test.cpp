@@ -330,16 +330,32 @@ TEST_CASE("a kept connection ends when the certificate does, and the next call s
   CHECK(monotonic_ms() - begin < 6'000);
   CHECK(idle.ends(2'000));
   CHECK(old.ends(2'000));
+  // The last one of them may only just be shown out.
+  const int64_t end = monotonic_ms() + 5'000;
+  while (door.server->open_connections() > 0 && monotonic_ms() < end) wait_ms(20);
+  CHECK(door.server->open_connections() == 0);
   for (const char* method : {"POST", "GET", "POST"}) {
     auto late = client->call({.method = method, .path = "/who", .body = "{}"});
     REQUIRE_FALSE(late);
     CHECK(late.error().code == Code::unavailable);
     CHECK(late.error().message.find("expired") != std::string::npos);
   }
-  // The last one of them is only just being shown out.
-  const int64_t end = monotonic_ms() + 5'000;
-  while (door.server->open_connections() > 0 && monotonic_ms() < end) wait_ms(20);
-  CHECK(door.server->open_connections() == 0);
+}
+
+TEST_CASE("a request that was begun with a good certificate and ended with an expired one is refused") {
+  Door door;
+  const Shown brief = door.office.strange({.from = now() - kHour, .until = now() + Millis{2'000}});
+  Caller slow(door.server->port(), door.office.ca, brief);
+  REQUIRE(slow.wire);
+  REQUIRE(slow.wire->write("GET /who HTTP/1.1\r\nHost: a\r\n", monotonic_ms() + 5'000) == Io::ok);
+  wait_ms(2'500);
+  REQUIRE(slow.wire->write("\r\n", monotonic_ms() + 5'000) == Io::ok);
+  std::string seen;
+  char bytes[4096];
+  size_t got = 0;
+  while (slow.wire->read(bytes, sizeof bytes, got, monotonic_ms() + 5'000) == Io::ok) seen.append(bytes, got);
+  CHECK(seen.starts_with("HTTP/1.1 401"));
+  CHECK(seen.find("[guest]") == std::string::npos);
 }
 
 TEST_CASE("after a renewal new connections see the new certificate and old ones go on") {
