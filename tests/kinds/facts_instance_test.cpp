@@ -255,10 +255,125 @@ void instances(Facts& fact) {
   fact("root is to have a password", kInstance, spec("rootAccess", true));
 }
 
+// One whose volume is a person's own, and one that has none.
+const Key kRef{"p", "DatabaseInstance", "ref"}, kCache{"p", "DatabaseInstance", "cache"};
+const char* kOthers = R"(
+---
+apiVersion: trove/v1alpha1
+kind: Volume
+metadata: {name: own}
+spec: {size: 3}
+---
+apiVersion: trove/v1alpha1
+kind: DatabaseInstance
+metadata: {name: ref}
+spec: {datastore: {type: postgresql}, flavor: db.tiny, volumeRef: {name: own}}
+---
+apiVersion: trove/v1alpha1
+kind: DatabaseInstance
+metadata: {name: cache}
+spec: {datastore: {type: memcached}, flavor: db.tiny}
+)";
+
+void other_instances(Facts& fact) {
+  fact("a volume of a person's own is used, as wanted", kRef, [](Bench&) {}, kOthers);
+  fact("a cache, as wanted", kCache, [](Bench&) {}, kOthers);
+  for (const Key& key : {kRef, kCache}) {
+    const auto uid = [key](Bench& b) { return b.world.get(key.kind, key.name)->metadata.uid; };
+    fact(key.name + " is deleted for good while its server runs", key, [&](Bench& b) { b.know(key, Bench::ended); }, kOthers);
+    fact(key.name + " is deleted for good, and its server is gone", key,
+         [&](Bench& b) {
+           b.know(key, Bench::ended);
+           b.see([&](Inventory& i) { std::erase_if(i.servers, [&](const Server& s) { return s.token.uid == uid(b); }); });
+           b.forget_intents();
+         },
+         kOthers);
+    fact(key.name + " has lost its server", key,
+         [&](Bench& b) {
+           b.see([&](Inventory& i) { std::erase_if(i.servers, [&](const Server& s) { return s.token.uid == uid(b); }); });
+           b.forget_intents();
+         },
+         kOthers);
+    fact(key.name + " is to have another flavor", key,
+         [&](Bench& b) { b.know(key, [](Resource& r) { r.spec.set("flavor", "db.small"); }); }, kOthers);
+  }
+}
+
+// What was changed outside, and seen twice.
+void drifts(Facts& fact) {
+  const auto policy = [](Bench& b, const char* drift) {
+    b.facts.second_look = false;
+    b.know(kInstance, [&](Resource& r) {
+      r.spec.set("drift", drift);
+      r.spec.set_path("maintenance.disruptiveChanges", "Immediate");
+    });
+  };
+  for (const char* drift : {"Correct", "Report", "Ignore"}) {
+    const auto resized = [=](Bench& b) {
+      policy(b, drift);
+      b.see_server([](Server& s) { s.flavor = "db.small"; });
+    };
+    const auto stopped = [=](Bench& b) {
+      policy(b, drift);
+      b.see_server([](Server& s) { s.status = Server::Status::shutoff; });
+    };
+    const auto told = [](Bench& b, const char* path, const char* actual, std::vector<ServerDeed> deeds) {
+      b.facts.explained[{b.server.id, path}] = {actual, std::move(deeds)};
+    };
+    const std::string with = std::string(" (drift: ") + drift + ")";
+    fact("it was resized outside, and nova is not asked yet" + with, kInstance, resized);
+    fact("it was resized outside, and nova was asked of another change" + with, kInstance, [&](Bench& b) {
+      resized(b);
+      told(b, "/flavor", "db.nano", {});
+    });
+    fact("it was resized outside, and nova does not tell by whom" + with, kInstance, [&](Bench& b) {
+      resized(b);
+      told(b, "/flavor", "db.small", {});
+    });
+    fact("it was resized outside by somebody" + with, kInstance, [&](Bench& b) {
+      resized(b);
+      told(b, "/flavor", "db.small",
+           {{"resize", "mallory", "req-2", Time{2'000}}, {"resize", "alice", "req-1", Time{1'000}}, {"stop", "bob", "", Time{3'000}}});
+    });
+    fact("it was stopped outside by somebody" + with, kInstance, [&](Bench& b) {
+      stopped(b);
+      told(b, "/power", b.server.id.c_str(), {{"stop", "mallory", "", Time{2'000}}});
+      told(b, "/power", "SHUTOFF", {{"stop", "mallory", "", Time{2'000}}});
+    });
+    fact("it is off, and nobody stopped it" + with, kInstance, [&](Bench& b) {
+      stopped(b);
+      told(b, "/power", "SHUTOFF", {{"stop", "mallory", "", Time{2'000}}, {"start", "mallory", "", Time{3'000}}});
+    });
+    fact("its port was opened outside" + with, kInstance, [&](Bench& b) {
+      policy(b, drift);
+      b.see([&](Inventory& i) {
+        for (Port& one : i.ports)
+          if (one.id == b.port.id) one.allowed_cidrs = {"0.0.0.0/0"}, one.public_address = "192.0.2.7";
+      });
+    });
+    fact("its volume grew outside" + with, kInstance, [&](Bench& b) {
+      policy(b, drift);
+      b.see_volume([](CloudVolume& v) { v.size_gib = 7; });
+    });
+  }
+}
+
 }  // namespace
 
 TEST_CASE("what is done about each fact of an instance") {
   Facts fact;
   instances(fact);
   fact.check("instances");
+}
+
+TEST_CASE("what is done about each fact of an instance with another volume or none") {
+  Facts fact;
+  other_instances(fact);
+  fact.check("other-instances");
+}
+
+TEST_CASE("what is done about what was changed outside") {
+  Facts fact;
+  drifts(fact);
+  fact.check("drift");
 }

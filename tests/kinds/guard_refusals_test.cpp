@@ -80,6 +80,7 @@ TEST_CASE("guardian: a plan deletes the volume of its instance by the instance's
   CHECK_THAT(b.verdict(gone, {"p", "DatabaseInstance", "other"}), says("does not belong"));
   CHECK_THAT(b.verdict(gone, {"p", "DatabaseInstance", "no"}), says("does not belong"));
   CHECK_THAT(b.verdict(DeleteObject{b.volume, kNobody, ""}, b.instance), says("gone already"));
+  b.know(b.volume, [](Resource& r) { r.metadata.owner_references.push_back({"DatabaseInstance", "second", kNobody}); });
   CHECK_THAT(b.verdict(DeleteObject{{"p", "Volume", "no"}, kNobody, ""}, b.instance), says("gone already"));
   b.store(b.instance, [&](Resource& r) { b.retained(r); });
   CHECK_THAT(b.verdict(gone, b.instance), says("not being deleted with deletionPolicy Delete"));
