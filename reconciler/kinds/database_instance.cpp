@@ -435,8 +435,8 @@ Plan plan_rungs(Ladder& ladder) {
   }
   const bool flavors_known = !world.inventory->flavors.empty();
   // A flavor may be retired while servers still have it: they go on.
-  const Server* there = current_server(world.servers_of(object.meta().uid));
-  const bool has_it = there && there->flavor == ladder.want.flavor;
+  const Server* server = current_server(world.servers_of(object.meta().uid));
+  const bool has_it = server && server->flavor == ladder.want.flavor;
   if (flavors_known && !has_it && world.flavor_ram_mib(ladder.want.flavor) == 0) {
     std::string there;
     for (const Flavor& flavor : world.inventory->flavors) there += (there.empty() ? "" : ", ") + flavor.name;
